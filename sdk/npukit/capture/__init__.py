@@ -1,0 +1,35 @@
+"""Sources of frames; one file per kind, found by its name."""
+
+from __future__ import annotations
+
+from npukit.capture.base import Captured, Source
+from npukit.errors import CaptureError
+from npukit.plugins import Plugins
+
+SOURCES: Plugins[Source] = Plugins(__name__, __path__, Source, "source")
+
+
+def open_source(uri: str) -> Source:
+    """Open a source.
+
+    Args:
+        uri: `KIND:REST` with the name of a kind (see `SOURCES.names()`), or what one of the
+            kinds accepts as it is: the path of a video, of a picture, of a folder of pictures.
+
+    Raises:
+        CaptureError: nothing accepts it, or it cannot be opened.
+    """
+    kind, _, rest = uri.partition(":")
+    if kind in SOURCES.names():
+        return SOURCES.get(kind).open(rest)
+    for source in SOURCES.usable():
+        if source.accepts(uri):
+            return source.open(uri)
+    raise CaptureError(
+        "no such file or folder, and no kind of source accepts it",
+        where=uri,
+        hint="kinds: {}".format(", ".join(SOURCES.names())),
+    )
+
+
+__all__ = ["SOURCES", "Captured", "Source", "open_source"]

@@ -1,0 +1,229 @@
+"""The manifest of a skill: `skill.yaml` on the host, the same as `skill.json` on a board."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
+
+from npukit.errors import ConfigError, check_keys, did_you_mean
+
+_TYPES = ("bool", "int", "float", "str", "choice")
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+class Parameter(NamedTuple):
+    """A setting of a skill.
+
+    Attributes:
+        type: bool, int, float, str or choice.
+        default: used when nothing is given.
+        help: one line.
+        choices: the values of a choice.
+        minimum, maximum: of a number, inclusive.
+        selects: for a choice, the model that each value needs; other models of such a
+            parameter are not loaded.
+    """
+
+    name: str
+    type: str
+    default: Any
+    help: str
+    choices: Tuple[str, ...] = ()
+    minimum: Optional[float] = None
+    maximum: Optional[float] = None
+    selects: Mapping[str, str] = {}
+
+    def parse(self, value: Any) -> Any:
+        """The value, checked; text (from a command line) becomes the parameter's type.
+
+        Raises:
+            ConfigError: says what is allowed.
+        """
+        where = "parameter {}".format(self.name)
+        if self.type == "bool":
+            return _parse_bool(value, where)
+        if self.type == "choice":
+            if str(value) not in self.choices:
+                raise ConfigError(
+                    "{!r} is not a choice".format(value),
+                    where=where,
+                    hint=did_you_mean(str(value), self.choices),
+                )
+            return str(value)
+        if self.type == "str":
+            return str(value)
+        return self._parse_number(value, where)
+
+    def _parse_number(self, value: Any, where: str) -> Any:
+        try:
+            number = int(value) if self.type == "int" else float(value)
+        except (TypeError, ValueError):
+            raise ConfigError("{!r} is no {}".format(value, self.type), where=where) from None
+        low = float("-inf") if self.minimum is None else self.minimum
+        high = float("inf") if self.maximum is None else self.maximum
+        if not low <= number <= high:
+            raise ConfigError("{} is not in [{:g}, {:g}]".format(value, low, high), where=where)
+        return number
+
+
+class Manifest(NamedTuple):
+    """What a skill says of itself.
+
+    Attributes:
+        folder: of the skill; the paths below are relative to it.
+        entry: `FILE.py:CLASS`.
+        models: by name, the file for each target.
+        boards: names of boards that it runs on.
+        capture, display: defaults.
+        truth: an exact alpha video for the default capture, or None.
+    """
+
+    folder: str
+    name: str
+    title: str
+    version: str
+    entry: str
+    models: Mapping[str, Mapping[str, str]]
+    boards: Tuple[str, ...]
+    capture: str
+    display: str
+    parameters: Mapping[str, Parameter]
+    truth: Optional[str] = None
+
+    def path(self, name: str) -> str:
+        """The path of a file of the skill."""
+        return os.path.join(self.folder, name)
+
+    def asset(self, text: str) -> str:
+        """The path of a file of the skill if there is one, else `text` as it is."""
+        path = self.path(text)
+        return path if os.path.exists(path) else text
+
+    def settings(self, given: Mapping[str, Any]) -> Dict[str, Any]:
+        """A value for every parameter: the given ones checked, the others by default.
+
+        Raises:
+            ConfigError: an unknown parameter or a value that is not allowed.
+        """
+        check_keys(given, self.parameters, "parameters of {}".format(self.name))
+        return {
+            name: parameter.parse(given.get(name, parameter.default))
+            for name, parameter in self.parameters.items()
+        }
+
+    def needed_models(self, settings: Mapping[str, Any]) -> Tuple[str, ...]:
+        """The models to load: those that a setting selects, and those no parameter selects."""
+        selecting = [item for item in self.parameters.values() if item.selects]
+        chosen = {item.selects[settings[item.name]] for item in selecting}
+        optional = {model for item in selecting for model in item.selects.values()}
+        return tuple(name for name in self.models if name in chosen or name not in optional)
+
+
+def read_manifest(folder: str) -> Manifest:
+    """Read `skill.yaml` or `skill.json` of a skill's folder.
+
+    Raises:
+        ConfigError: no manifest, or a wrong one; names the file, the key and the nearest key.
+    """
+    for name in ("skill.yaml", "skill.json"):
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            return _manifest(os.path.abspath(folder), path, _read_mapping(path))
+    raise ConfigError(
+        "the folder holds no skill.yaml", where=folder, hint="name a skill or its folder"
+    )
+
+
+def _read_mapping(path: str) -> Mapping[str, Any]:
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    try:
+        if path.endswith(".json"):
+            data = json.loads(text)
+        else:
+            import yaml
+
+            try:
+                data = yaml.safe_load(text)
+            except yaml.YAMLError as error:
+                raise ValueError(str(error)) from error
+    except ValueError as error:
+        raise ConfigError("cannot be read: {}".format(error), where=path) from error
+    if not isinstance(data, dict):
+        raise ConfigError("a manifest is a mapping", where=path)
+    return data
+
+
+def _manifest(folder: str, path: str, data: Mapping[str, Any]) -> Manifest:
+    required = ("name", "version", "entry", "models", "boards", "capture", "display")
+    known = (*required, "title", "parameters", "truth")
+    check_keys(data, known, path, required=required)
+    models = {
+        str(name): {str(target): str(file) for target, file in _mapping(files, path, name).items()}
+        for name, files in _mapping(data["models"], path, "models").items()
+    }
+    parameters = {
+        str(name): _parameter(str(name), _mapping(item, path, name), path, models)
+        for name, item in _mapping(data.get("parameters") or {}, path, "parameters").items()
+    }
+    if not isinstance(data["boards"], (list, tuple)):
+        raise ConfigError("boards must be a list of names", where=path)
+    return Manifest(
+        folder=folder,
+        name=str(data["name"]),
+        title=str(data.get("title", data["name"])),
+        version=str(data["version"]),
+        entry=str(data["entry"]),
+        models=models,
+        boards=tuple(str(board) for board in data["boards"]),
+        capture=str(data["capture"]),
+        display=str(data["display"]),
+        parameters=parameters,
+        truth=str(data["truth"]) if data.get("truth") else None,
+    )
+
+
+def _parameter(
+    name: str, item: Mapping[str, Any], path: str, models: Mapping[str, Any]
+) -> Parameter:
+    where = "{}, parameter {}".format(path, name)
+    known = ("type", "default", "help", "choices", "minimum", "maximum", "selects")
+    check_keys(item, known, where, required=("type", "default", "help"))
+    kind = str(item["type"])
+    if kind not in _TYPES:
+        raise ConfigError(
+            "unknown type {!r}".format(kind), where=where, hint=did_you_mean(kind, _TYPES)
+        )
+    # YAML reads a bare `off` as a boolean; a choice is always text.
+    choices = tuple(str(choice) for choice in item.get("choices") or ())
+    selects = {str(key): str(value) for key, value in (item.get("selects") or {}).items()}
+    if (kind == "choice") != bool(choices):
+        raise ConfigError("choices belong to type choice, and it needs some", where=where)
+    if selects and set(selects) != set(choices):
+        raise ConfigError("selects must name every choice once", where=where)
+    for model in selects.values():
+        if model not in models:
+            raise ConfigError(
+                "selects the unknown model {!r}".format(model),
+                where=where,
+                hint=did_you_mean(model, models),
+            )
+    parameter = Parameter(
+        name, kind, item["default"], str(item["help"]), choices,
+        item.get("minimum"), item.get("maximum"), selects,
+    )  # fmt: skip
+    return parameter._replace(default=parameter.parse(item["default"]))
+
+
+def _mapping(value: Any, path: str, key: Any) -> Mapping[Any, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError("{} must be a mapping, not {!r}".format(key, value), where=path)
+    return value
+
+
+def _parse_bool(value: Any, where: str) -> bool:
+    text = str(value).lower()
+    if text not in _TRUE + _FALSE:
+        raise ConfigError("{!r} is neither true nor false".format(value), where=where)
+    return text in _TRUE

@@ -1,0 +1,155 @@
+"""The contract between a skill and whatever executes its models."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Dict, Mapping, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from npukit.arrays import Array
+from npukit.errors import ModelError, did_you_mean
+from npukit.preprocess.spec import Preprocess
+
+
+class TensorSpec(NamedTuple):
+    """A named model input or output.
+
+    Attributes:
+        name: as in the network.
+        shape: static.
+        dtype: numpy name, `uint8` for an input that the device preprocesses.
+        preprocess: the declaration of such an input, else None.
+    """
+
+    name: str
+    shape: Tuple[int, ...]
+    dtype: str
+    preprocess: Optional[Preprocess] = None
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+    @property
+    def size(self) -> Tuple[int, int]:
+        """(width, height) of the picture: of NV21 bytes, or the last two axes."""
+        height, width = self.shape[-2:]
+        return (width, height * 2 // 3) if self.preprocess else (width, height)
+
+
+class Model(ABC):
+    """A loaded network.
+
+    `states` maps an input to the output that becomes this input at the next frame (zeros at
+    the first); the caller leaves such inputs out and calls `reset` when a new source begins.
+    """
+
+    def __init__(
+        self,
+        inputs: Tuple[TensorSpec, ...],
+        outputs: Tuple[TensorSpec, ...],
+        states: Optional[Mapping[str, str]] = None,
+        where: str = "model",
+    ) -> None:
+        """Check that the states fit.
+
+        Raises:
+            ModelError: a state names no input or output, or their shapes differ.
+        """
+        self.inputs = {spec.name: spec for spec in inputs}
+        self.outputs = {spec.name: spec for spec in outputs}
+        self.states = dict(states or {})
+        self._where = where
+        for into, out in self.states.items():
+            self._check_state(into, out)
+        self._kept: Dict[str, Array] = {}
+        self.reset()
+
+    def infer(self, inputs: Mapping[str, Array]) -> Dict[str, Array]:
+        """Execute the network once.
+
+        Args:
+            inputs: an array per input that is no state, of its spec's shape and dtype.
+
+        Returns:
+            An array per output, owned by the caller.
+
+        Raises:
+            ModelError: a missing or unknown input, or one of the wrong shape or dtype.
+        """
+        given = dict(self._kept)
+        given.update(inputs)
+        for name in given:
+            if name not in self.inputs:
+                raise ModelError(
+                    "no input {!r}".format(name),
+                    where=self._where,
+                    hint=did_you_mean(name, self.inputs),
+                )
+        for spec in self.inputs.values():
+            self._check_input(spec, given.get(spec.name))
+        outputs = self._execute(given)
+        for into, out in self.states.items():
+            self._kept[into] = outputs[out]
+        return outputs
+
+    def reset(self) -> None:
+        """Set every state to zero."""
+        for into in self.states:
+            spec = self.inputs[into]
+            self._kept[into] = np.zeros(spec.shape, spec.dtype)
+
+    def close(self) -> None:  # noqa: B027 - a runtime without device memory has nothing to do
+        """Release the device's memory; the model is not used afterwards."""
+
+    @abstractmethod
+    def _execute(self, inputs: Mapping[str, Array]) -> Dict[str, Array]:
+        """Execute with checked inputs, all present."""
+
+    def _check_state(self, into: str, out: str) -> None:
+        if into not in self.inputs or out not in self.outputs:
+            raise ModelError(
+                "state {}: {} names no input and output of the model".format(into, out),
+                where=self._where,
+                hint="inputs: {}; outputs: {}".format(
+                    ", ".join(self.inputs), ", ".join(self.outputs)
+                ),
+            )
+        source, target = self.outputs[out], self.inputs[into]
+        if source.shape != target.shape or source.dtype != target.dtype:
+            raise ModelError(
+                "output {} {} {} cannot be fed back as input {} {} {}".format(
+                    out, source.shape, source.dtype, into, target.shape, target.dtype
+                ),
+                where=self._where,
+            )
+
+    def _check_input(self, spec: TensorSpec, value: Optional[Array]) -> None:
+        if value is None:
+            raise ModelError("input {!r} is missing".format(spec.name), where=self._where)
+        if value.shape != spec.shape or value.dtype != np.dtype(spec.dtype):
+            raise ModelError(
+                "input {!r} takes {} {} ({} bytes), got {} {} ({} bytes)".format(
+                    spec.name, spec.shape, spec.dtype, spec.nbytes,
+                    value.shape, value.dtype, value.nbytes,
+                ),
+                where=self._where,
+            )  # fmt: skip
+
+
+class Runtime(ABC):
+    """Loads model files: one per way of execution (simulator, vendor module, ...)."""
+
+    @abstractmethod
+    def load(self, path: str, threads: int = 1) -> Model:
+        """Load a model file.
+
+        Args:
+            path: the file.
+            threads: CPU threads that the runtime may use; results do not depend on it.
+
+        Raises:
+            ModelError: the file is missing, damaged, or of another runtime.
+        """

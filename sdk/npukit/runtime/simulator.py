@@ -1,0 +1,109 @@
+"""The simulated board: the device's preprocessing, then ONNX Runtime."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping
+
+import numpy as np
+import onnxruntime
+
+from npukit.arrays import Array
+from npukit.errors import ModelError
+from npukit.preprocess.device import to_tensor
+from npukit.runtime.base import Model, Runtime, TensorSpec
+from npukit.runtime.build import InputSpec, SimulatorBuild, read_build
+
+_DTYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(int32)": "int32"}
+
+
+class SimulatorRuntime(Runtime):
+    """Executes simulator builds on the CPU."""
+
+    def load(self, path: str, threads: int = 1) -> Model:
+        """See `Runtime.load`."""
+        build = read_build(path)
+        return SimulatorModel(build, _session(build.onnx, threads, path), path)
+
+
+class SimulatorModel(Model):
+    """A simulator build: takes the bytes that a board's model takes, gives its outputs."""
+
+    def __init__(self, build: SimulatorBuild, session: Any, path: str) -> None:
+        declared = {spec.name: spec for spec in session.get_inputs()}
+        produced = {spec.name: spec for spec in session.get_outputs()}
+        if set(declared) != set(build.inputs) or not set(build.outputs) <= set(produced):
+            raise ModelError(
+                "the network has inputs {} and outputs {}, the declaration {} and {}".format(
+                    sorted(declared), sorted(produced), sorted(build.inputs), sorted(build.outputs)
+                ),
+                where=path,
+            )
+        super().__init__(
+            inputs=tuple(
+                _input_spec(name, spec, declared[name], path) for name, spec in build.inputs.items()
+            ),
+            outputs=tuple(
+                TensorSpec(name, tuple(produced[name].shape), _dtype(produced[name], path))
+                for name in build.outputs
+            ),
+            states=build.states,
+            where=path,
+        )
+        self._session = session
+
+    def _execute(self, inputs: Mapping[str, Array]) -> Dict[str, Array]:
+        feeds = {}
+        for name, spec in self.inputs.items():
+            given = inputs[name]
+            feeds[name] = to_tensor(spec.preprocess, given) if spec.preprocess else given
+        names = list(self.outputs)
+        return dict(zip(names, self._session.run(names, feeds)))
+
+
+def _session(onnx: bytes, threads: int, path: str) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Waiting threads sleep: the cores belong to the other stages of the pipeline.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the types of ONNX Runtime's binding are not public
+        raise ModelError(
+            "ONNX Runtime refuses the network: {}".format(error), where=path
+        ) from error
+
+
+def _input_spec(name: str, spec: InputSpec, network: Any, path: str) -> TensorSpec:
+    if tuple(network.shape) != spec.shape:
+        raise ModelError(
+            "input {!r} of the network is {}, declared {}".format(name, network.shape, spec.shape),
+            where=path,
+        )
+    if spec.preprocess is None:
+        return TensorSpec(name, spec.shape, _dtype(network, path))
+    if len(spec.shape) != 4 or spec.shape[:2] != (1, spec.preprocess.channels):
+        raise ModelError(
+            "input {!r} {} does not take {} pictures of batch 1".format(
+                name, spec.shape, spec.preprocess.to
+            ),
+            where=path,
+        )
+    height, width = spec.shape[2:]
+    if height % 2 or width % 2:
+        raise ModelError(
+            "input {!r} is {}x{}: NV21 is even".format(name, width, height), where=path
+        )
+    return TensorSpec(name, (height * 3 // 2, width), np.dtype(np.uint8).name, spec.preprocess)
+
+
+def _dtype(tensor: Any, path: str) -> str:
+    if tensor.type not in _DTYPES or not all(isinstance(side, int) for side in tensor.shape):
+        raise ModelError(
+            "{!r} is {} {}: static float32, int32 or int64 tensors are supported".format(
+                tensor.name, tensor.type, tensor.shape
+            ),
+            where=path,
+        )
+    return _DTYPES[tensor.type]

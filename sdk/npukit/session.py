@@ -1,0 +1,70 @@
+"""A loaded skill and the sources that run through it, one after another."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Mapping, Optional, Sequence
+
+from npukit.capture import open_source
+from npukit.display import open_sink
+from npukit.errors import NpukitError
+from npukit.pipeline import Packet, Pipeline, Report
+from npukit.skill import Skill, load_skill
+
+
+class Session:
+    """Models are loaded once; each `run` starts a source anew. A context manager."""
+
+    def __init__(self, skill: Skill) -> None:
+        self.skill = skill
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.skill.close()
+
+    def run(
+        self,
+        capture: str,
+        displays: Sequence[str],
+        observe: Optional[Callable[[Packet], None]] = None,
+    ) -> Report:
+        """Run one source to its end.
+
+        Args:
+            capture: of the source, see `open_source`.
+            displays: of the sinks, see `open_sink`; none is the null sink.
+            observe: sees each finished packet.
+
+        Returns:
+            The report; its `error` says what went wrong, nothing is raised, so that a broken
+            source does not stop the others.
+        """
+        opened = []
+        try:
+            opened = [open_sink(target) for target in displays or ("null",)]
+            source = open_source(capture)
+        except NpukitError as error:
+            for sink in opened:
+                sink.close(complete=False)
+            report = Report(capture)
+            report.error = error
+            return report
+        self.skill.reset()
+        return Pipeline(source, self.skill.stages(), opened, observe).run()
+
+
+def run_skill(main_file: str, given: Optional[Mapping[str, Any]] = None) -> Report:
+    """What a skill's `main.py` calls, with its `__file__`: default source to default display.
+
+    Raises:
+        NpukitError: the skill cannot be loaded, or the run ended with an error.
+    """
+    folder = os.path.dirname(os.path.abspath(main_file))
+    with Session(load_skill(folder, given)) as session:
+        manifest = session.skill.manifest
+        report = session.run(manifest.asset(manifest.capture), [manifest.display])
+    if report.error is not None:
+        raise report.error
+    return report

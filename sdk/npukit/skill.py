@@ -1,0 +1,127 @@
+"""The base class of a skill, and the loading of one from its folder."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import types
+from typing import Any, Mapping, Optional, Sequence, Type
+
+from npukit.errors import ConfigError, SkillError
+from npukit.frame import Nv21Frame
+from npukit.manifest import Manifest, read_manifest
+from npukit.pipeline import Packet, Stage
+from npukit.runtime import Model, load_model
+
+
+class Skill:
+    """What a skill does to frames.
+
+    A simple skill overrides `process`; one whose parts should run side by side overrides
+    `stages` (one thread each, in order).
+
+    Attributes:
+        manifest: of the skill.
+        settings: a checked value for every parameter.
+        models: the loaded models that the settings need, by name.
+    """
+
+    def __init__(
+        self, manifest: Manifest, settings: Mapping[str, Any], models: Mapping[str, Model]
+    ) -> None:
+        self.manifest = manifest
+        self.settings = settings
+        self.models = models
+
+    def stages(self) -> Sequence[Stage]:
+        """The steps of a frame."""
+        return (Stage("process", self._process),)
+
+    def process(self, frame: Nv21Frame) -> Nv21Frame:
+        """The result for one frame."""
+        raise NotImplementedError("a skill overrides process or stages")
+
+    def reset(self) -> None:
+        """A new source begins: forget what belongs to the last one."""
+        for model in self.models.values():
+            model.reset()
+
+    def close(self) -> None:
+        """Release the models."""
+        for model in self.models.values():
+            model.close()
+
+    def selected(self, parameter: str) -> Model:
+        """The model that a choice parameter's value selects."""
+        return self.models[self.manifest.parameters[parameter].selects[self.settings[parameter]]]
+
+    def _process(self, packet: Packet) -> None:
+        packet.frame = self.process(packet.frame)
+
+
+def load_skill(
+    folder: str,
+    given: Optional[Mapping[str, Any]] = None,
+    target: str = "simulator",
+    runtime: str = "simulator",
+    threads: int = 1,
+) -> Skill:
+    """Load a skill and the models that it needs.
+
+    Args:
+        folder: of the skill.
+        given: parameters, as values or as text.
+        target: whose model files are loaded.
+        runtime: that executes them.
+        threads: CPU threads that the runtime may use.
+
+    Raises:
+        ConfigError: the manifest or a parameter is wrong.
+        ModelError: a model cannot be loaded.
+        SkillError: the skill's code cannot be loaded.
+    """
+    manifest = read_manifest(folder)
+    settings = manifest.settings(given or {})
+    kind = _entry(manifest)
+    models = {}
+    for name in manifest.needed_models(settings):
+        files = manifest.models[name]
+        if target not in files:
+            raise ConfigError(
+                "model {!r} has no file for target {!r}".format(name, target),
+                where=manifest.folder,
+                hint="it has: {}".format(", ".join(files) or "none"),
+            )
+        models[name] = load_model(manifest.path(files[target]), runtime, threads)
+    return kind(manifest, settings, models)
+
+
+def _entry(manifest: Manifest) -> Type[Skill]:
+    """Import the skill's class.
+
+    Its folder becomes a package, so that its files can import each other with a leading dot
+    and two skills do not collide.
+    """
+    file, _, name = manifest.entry.partition(":")
+    module_name, suffix = os.path.splitext(file)
+    where = "{}, entry {}".format(manifest.folder, manifest.entry)
+    if suffix != ".py" or not name or not module_name.isidentifier():
+        raise ConfigError("an entry is FILE.py:CLASS", where=where)
+    package = "npukit_skill_{}_{:x}".format(manifest.name, abs(hash(manifest.folder)))
+    holder = types.ModuleType(package)
+    holder.__path__ = [manifest.folder]
+    sys.modules[package] = holder
+    try:
+        module = importlib.import_module("{}.{}".format(package, module_name))
+    except Exception as error:
+        raise SkillError(
+            "the skill's code cannot be imported: {}: {}".format(type(error).__name__, error),
+            where=where,
+        ) from error
+    kind = getattr(module, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, Skill)):
+        raise SkillError(
+            "{} holds no class {} below npukit.skill.Skill".format(file, name), where=where
+        )
+    return kind

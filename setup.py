@@ -1,0 +1,34 @@
+"""Build recipe: three source roots, one distribution.
+
+`sdk`, `converters` and `tools` are folder names that would collide in
+site-packages, so each holds one import package, and only those three packages
+(with the skills and AIPP presets as their data) are installed.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOTS = {"npukit": "sdk", "npukit_convert": "converters", "npukit_cli": "tools"}
+DATA = {"npukit_cli._skills": "skills"}
+
+packages = list(DATA)
+package_dir = dict(DATA)
+for name, root in ROOTS.items():
+    found = find_packages(root, include=[name, f"{name}.*"])
+    packages += found
+    package_dir.update({package: f"{root}/{package.replace('.', '/')}" for package in found})
+
+setup(
+    packages=packages,
+    package_dir=package_dir,
+    package_data={
+        "npukit": ["boards/*.json", "targets/*.json", "py.typed"],
+        "npukit_cli._skills": [
+            str(path.relative_to("skills"))
+            for path in sorted(Path("skills").rglob("*"))
+            if path.is_file() and "__pycache__" not in path.parts
+        ],
+    },
+    include_package_data=False,
+)

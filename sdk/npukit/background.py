@@ -67,7 +67,8 @@ class ColorBackground(_Still):
         self._rgb = rgb
 
     def _prepare(self, size: Tuple[int, int], color: Color) -> Nv21Frame:
-        y, u, v = np.rint(from_rgb_matrix(color) @ np.array([*self._rgb, 1.0]))
+        # Full-range chroma reaches 255.5.
+        y, u, v = np.clip(np.rint(from_rgb_matrix(color) @ np.array([*self._rgb, 1.0])), 0, 255)
         return Nv21Frame.filled(size[0], size[1], color, (int(y), int(u), int(v)))
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from npukit.arrays import U8
 
-# What sys.getrefcount reports for an array that only the pool's list, the loop variable
-# and the call itself refer to.
-_UNUSED = 3
+# An array that is in nobody's hands, to compare with: how many references the interpreter
+# counts for one differs between its versions.
+_UNUSED = [np.empty(0, np.uint8)]
 
 
 class BufferPool:
@@ -32,10 +32,14 @@ class BufferPool:
         """An array of `shape`, uint8, contents undefined."""
         with self._lock:
             kept = self._arrays.setdefault(shape, [])
-            for array in kept:
-                if sys.getrefcount(array) == _UNUSED:
-                    return array
+            for index in range(len(kept)):
+                if _references(kept, index) == _references(_UNUSED, 0):
+                    return kept[index]
             fresh = np.empty(shape, np.uint8)
             if len(kept) < self._limit:
                 kept.append(fresh)
             return fresh
+
+
+def _references(arrays: List[U8], index: int) -> int:
+    return sys.getrefcount(arrays[index])

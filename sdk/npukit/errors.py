@@ -82,7 +82,7 @@ def check_keys(
     Raises:
         ConfigError: names the first wrong key and the nearest known one.
     """
-    present, allowed = set(given), set(known)
+    present, allowed = {str(key) for key in given}, set(known)  # a key of YAML may be a number
     for key in sorted(present - allowed):
         raise ConfigError(
             "unknown key {!r}".format(key), where=where, hint=did_you_mean(key, allowed)

@@ -170,8 +170,14 @@ class Nv21Frame:
         )
 
     def flip(self, out: Optional[Nv21Frame] = None) -> Nv21Frame:
-        """Mirrored left to right."""
-        out = out or Nv21Frame.empty(self.width, self.height, self.color)
+        """Mirrored left to right, into `out` if given.
+
+        Raises:
+            FrameError: `out` has another size or colour.
+        """
+        if out is None:
+            out = Nv21Frame.empty(self.width, self.height, self.color)
+        out._check_takes(self)
         cv2.flip(self.y, 1, dst=out.y)
         cv2.flip(self.vu, 1, dst=out.vu)
         return out
@@ -260,12 +266,15 @@ class Nv21Frame:
         Raises:
             FrameError: another size, or another colour than this frame's.
         """
-        if other.size != self.size:
-            raise FrameError("cannot paste {}x{} into {}x{}".format(*other.size, *self.size))
-        if other.color != self.color:
-            raise FrameError("cannot paste {} into {}".format(other.color, self.color))
+        self._check_takes(other)
         np.copyto(self.y, other.y)
         np.copyto(self.vu, other.vu)
+
+    def _check_takes(self, other: Nv21Frame) -> None:
+        if other.size != self.size:
+            raise FrameError("cannot put {}x{} into {}x{}".format(*other.size, *self.size))
+        if other.color != self.color:
+            raise FrameError("cannot put {} into {}".format(other.color, self.color))
 
     # --- colour ------------------------------------------------------------------------
 

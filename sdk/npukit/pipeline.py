@@ -28,13 +28,15 @@ class Packet:
     Attributes:
         index, time_s: of the captured frame.
         captured_at: monotonic seconds.
-        frame: the captured frame; a stage may replace it, the last one leaves the result.
+        source: the captured frame.
+        frame: the same at first; stages replace it, the last one leaves the result.
         data: what stages hand to later stages and observers.
     """
 
-    __slots__ = ("captured_at", "data", "frame", "index", "time_s")
+    __slots__ = ("captured_at", "data", "frame", "index", "source", "time_s")
 
     def __init__(self, captured: Captured) -> None:
+        self.source: Nv21Frame = captured.frame
         self.frame: Nv21Frame = captured.frame
         self.index = captured.index
         self.time_s = captured.time_s

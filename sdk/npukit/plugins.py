@@ -26,7 +26,7 @@ class Plugins(Generic[T]):
         self._package = package
         self._path = list(path)
         self._base = base
-        self._kind = kind
+        self.kind = kind
 
     def names(self) -> Tuple[str, ...]:
         """All names, whether or not they can be imported here."""
@@ -41,14 +41,16 @@ class Plugins(Generic[T]):
         """
         if name not in self.names():
             raise PluginError(
-                "unknown {} {!r}".format(self._kind, name), hint=did_you_mean(name, self.names())
+                "unknown {} {!r}".format(self.kind, name), hint=did_you_mean(name, self.names())
             )
         try:
             module = importlib.import_module("{}.{}".format(self._package, name))
-        except ImportError as error:
+        except Exception as error:  # whatever the vendor's module raises
             raise PluginError(
-                "{} {!r} cannot be used here: {}".format(self._kind, name, error),
-                hint="install what it needs, or use another {}".format(self._kind),
+                "{} {!r} cannot be used here: {}: {}".format(
+                    self.kind, name, type(error).__name__, error
+                ),
+                hint="install what it needs, or use another {}".format(self.kind),
             ) from error
         for value in vars(module).values():
             if (

@@ -13,6 +13,8 @@ SOURCES = ("nv21",)
 GEOMETRIES = ("full", "center", "letterbox", "roi")
 ORDERS = {"rgb": 3, "bgr": 3, "gray": 1}
 
+_LARGEST = 3.4e38  # of float32, in which the network computes
+
 _E = TypeVar("_E", Matrix, Range)
 
 
@@ -39,6 +41,15 @@ class Preprocess:
     mean: Tuple[float, ...] = (0.0, 0.0, 0.0)
     scale: Tuple[float, ...] = (1.0, 1.0, 1.0)
 
+    def __post_init__(self) -> None:
+        """Check that there is a mean and a scale for each channel."""
+        if not len(self.mean) == len(self.scale) == self.channels:
+            raise ConfigError(
+                "{} takes {} of mean and scale, not {} and {}".format(
+                    self.to, self.channels, len(self.mean), len(self.scale)
+                )
+            )
+
     @property
     def channels(self) -> int:
         """Channels of the network's input."""
@@ -52,6 +63,8 @@ class Preprocess:
             ConfigError: an unknown key or value, named with the nearest known one.
         """
         known = ("source", "matrix", "range", "geometry", "resize", "to", "mean", "scale")
+        if not isinstance(data, Mapping):
+            raise ConfigError("must be a mapping, not {!r}".format(data), where=where)
         check_keys(data, known, where)
         to = _choice(data, "to", "rgb", ORDERS, where)
         count = ORDERS[to]
@@ -84,11 +97,11 @@ class Preprocess:
 
 def _choice(data: Mapping[str, Any], key: str, default: str, known: Any, where: str) -> str:
     value = data.get(key, default)
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise ConfigError(
             "unknown {} {!r}".format(key, value), where=where, hint=did_you_mean(str(value), known)
         )
-    return str(value)
+    return value
 
 
 def _member(data: Mapping[str, Any], key: str, kind: Type[_E], default: _E, where: str) -> _E:
@@ -103,8 +116,9 @@ def _numbers(
         not isinstance(value, (list, tuple))
         or len(value) != count
         or not all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in value)
+        or not all(abs(item) <= _LARGEST for item in value)
     ):
         raise ConfigError(
-            "{} must be a list of {} numbers, not {!r}".format(key, count, value), where=where
+            "{} must be a list of {} finite numbers, not {!r}".format(key, count, value), where=where
         )
     return tuple(float(item) for item in value)

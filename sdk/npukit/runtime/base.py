@@ -7,8 +7,10 @@ from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from npukit.arrays import Array
+from npukit.arrays import U8, Array
 from npukit.errors import ModelError, did_you_mean
+from npukit.frame import Nv21Frame, Rect
+from npukit.preprocess.host import fit
 from npukit.preprocess.spec import Preprocess
 
 
@@ -37,6 +39,21 @@ class TensorSpec(NamedTuple):
         """(width, height) of the picture: of NV21 bytes, or the last two axes."""
         height, width = self.shape[-2:]
         return (width, height * 2 // 3) if self.preprocess else (width, height)
+
+    def feed(self, frame: Nv21Frame, roi: Optional[Rect] = None) -> U8:
+        """The bytes that this input takes for a frame, (H*3//2, W) uint8.
+
+        Args:
+            frame: of any size and colour.
+            roi: the part to look at, for geometry `roi` only.
+
+        Raises:
+            ModelError: the input takes no picture.
+            FrameError: the rectangle does not fit.
+        """
+        if self.preprocess is None:
+            raise ModelError("input {!r} takes a tensor, not a picture".format(self.name))
+        return fit(self.preprocess, frame, self.size, roi).pack()
 
 
 class Model(ABC):
@@ -92,7 +109,7 @@ class Model(ABC):
             self._check_input(spec, given.get(spec.name))
         outputs = self._execute(given)
         for into, out in self.states.items():
-            self._kept[into] = outputs[out]
+            self._kept[into] = outputs[out].copy()  # the caller may write into what it is given
         return outputs
 
     def reset(self) -> None:

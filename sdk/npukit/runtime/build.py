@@ -1,26 +1,25 @@
 """The simulator build: an ONNX network, its declaration and its record in one file.
 
-Layout, little-endian: 8 bytes magic, uint64 length of the header, the header (JSON, UTF-8),
-the ONNX bytes. The header carries the size and SHA-256 of the ONNX bytes, so a file that was
-cut or changed is refused. Recognised by its first bytes, whatever its name.
+Layout, little-endian: 8 bytes magic, 32 bytes SHA-256 of all that follows, uint64 length of
+the header, the header (JSON, UTF-8), the ONNX bytes. A file that was cut or changed anywhere
+is refused. Recognised by its first bytes, whatever its name.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import struct
 from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from npukit.errors import ConfigError, ModelError, check_keys
+from npukit.errors import ModelError, check_keys
 from npukit.files import replacing
 from npukit.preprocess.spec import Preprocess
 
 MAGIC = b"NPUKSIM1"
 _LENGTH = struct.Struct("<Q")
-_HEADER_LIMIT = 1 << 20
+_DIGEST = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True)
@@ -65,12 +64,12 @@ def write_build(path: str, build: SimulatorBuild) -> None:
         "inputs": {name: _input_to_dict(spec) for name, spec in build.inputs.items()},
         "outputs": list(build.outputs),
         "states": dict(build.states),
-        "onnx": {"bytes": len(build.onnx), "sha256": hashlib.sha256(build.onnx).hexdigest()},
         "record": dict(build.record),
     }
     text = json.dumps(header, indent=1).encode("utf-8")
+    content = _LENGTH.pack(len(text)) + text + build.onnx
     with replacing(path) as temporary, open(temporary, "wb") as file:
-        file.write(MAGIC + _LENGTH.pack(len(text)) + text + build.onnx)
+        file.write(MAGIC + hashlib.sha256(content).digest() + content)
 
 
 def read_build(path: str) -> SimulatorBuild:
@@ -79,45 +78,39 @@ def read_build(path: str) -> SimulatorBuild:
     Raises:
         ModelError: no such file, another kind of file, or a damaged one.
     """
-    if not os.path.isfile(path):
-        raise ModelError("the model file does not exist", where=path)
-    with open(path, "rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            raise ModelError(
-                "not a simulator build",
-                where=path,
-                hint="an .onnx file becomes one by `npukit convert`; a board's .om runs on a board",
-            )
-        text, onnx = _read_parts(file.read(), path)
     try:
-        return _from_header(json.loads(text.decode("utf-8")), onnx, path)
-    except (ValueError, ConfigError) as error:
-        raise ModelError("the header is damaged: {}".format(error), where=path) from error
-
-
-def _read_parts(rest: bytes, path: str) -> Tuple[bytes, bytes]:
-    size = _LENGTH.size
-    length = _LENGTH.unpack(rest[:size])[0] if len(rest) >= size else _HEADER_LIMIT + 1
-    if length > _HEADER_LIMIT or len(rest) < size + length:
-        raise ModelError("the file is cut short or damaged", where=path)
-    return rest[size : size + length], rest[size + length :]
-
-
-def _from_header(header: Any, onnx: bytes, path: str) -> SimulatorBuild:
-    if not isinstance(header, dict):
-        raise ValueError("not a mapping")
-    keys = ("name", "inputs", "outputs", "states", "onnx", "record")
-    check_keys(header, keys, path, required=keys)
-    wanted = header["onnx"]
-    check_keys(wanted, ("bytes", "sha256"), path, required=("bytes", "sha256"))
-    if len(onnx) != wanted["bytes"] or hashlib.sha256(onnx).hexdigest() != wanted["sha256"]:
+        with open(path, "rb") as file:
+            magic, digest, content = file.read(len(MAGIC)), file.read(_DIGEST), file.read()
+    except OSError as error:
         raise ModelError(
-            "the network is cut short or changed ({} of {} bytes)".format(
-                len(onnx), wanted["bytes"]
-            ),
+            "the model file cannot be read: {}".format(error.strerror), where=path
+        ) from error
+    if magic != MAGIC:
+        raise ModelError(
+            "not a simulator build",
+            where=path,
+            hint="an .onnx file becomes one by `npukit convert`; a board's .om runs on a board",
+        )
+    if hashlib.sha256(content).digest() != digest:
+        raise ModelError(
+            "the file is cut short or changed ({} bytes)".format(len(content)),
             where=path,
             hint="copy the file again, or make it anew",
         )
+    try:
+        return _from_content(content, path)
+    except Exception as error:  # JSON may hold anything
+        raise ModelError(
+            "the header is wrong: {}: {}".format(type(error).__name__, error), where=path
+        ) from error
+
+
+def _from_content(content: bytes, path: str) -> SimulatorBuild:
+    (length,) = _LENGTH.unpack_from(content)
+    start = _LENGTH.size + length
+    header, onnx = json.loads(content[_LENGTH.size : start].decode("utf-8")), content[start:]
+    keys = ("name", "inputs", "outputs", "states", "record")
+    check_keys(header, keys, path, required=keys)
     return SimulatorBuild(
         name=str(header["name"]),
         inputs={name: _input_from_dict(data, path) for name, data in header["inputs"].items()},

@@ -57,7 +57,10 @@ class SimulatorModel(Model):
             given = inputs[name]
             feeds[name] = to_tensor(spec.preprocess, given) if spec.preprocess else given
         names = list(self.outputs)
-        return dict(zip(names, self._session.run(names, feeds)))
+        try:
+            return dict(zip(names, self._session.run(names, feeds)))
+        except Exception as error:  # the types of ONNX Runtime's binding are not public
+            raise ModelError("ONNX Runtime failed: {}".format(error), where=self._where) from error
 
 
 def _session(onnx: bytes, threads: int, path: str) -> Any:

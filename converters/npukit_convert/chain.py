@@ -1,0 +1,88 @@
+"""The steps of a conversion, in order, each verified against the one before."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from npukit import __version__
+from npukit.errors import ConfigError
+from npukit.runtime.build import InputSpec, SimulatorBuild
+from npukit_convert.config import ConvertConfig, read_config
+from npukit_convert.errors import ConversionError
+from npukit_convert.torch_to_onnx import OPSET, export, largest_difference
+from npukit_convert.weights import load_weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def make_build(path: Path) -> SimulatorBuild:
+    """Convert what a `convert.yaml` names to a simulator build.
+
+    Raises:
+        ConfigError: the config is wrong.
+        ConversionError: a step fails, or its result differs by more than `verify` allows.
+    """
+    import torch
+
+    config = read_config(path)
+    module = _module(config, path)
+    weights = path.parent / config.model.weights
+    load_weights(module, weights)
+    inputs = {
+        name: InputSpec(spec.shape, config.preprocess(name)) for name, spec in config.inputs.items()
+    }
+    onnx = export(module, inputs, config.outputs)
+    difference = largest_difference(module, onnx, inputs, config.outputs)
+    if difference > config.verify.max_abs:
+        raise ConversionError(
+            f"ONNX differs from torch by {difference:.2g}, allowed is {config.verify.max_abs:.2g}",
+            where=str(path),
+        )
+    return SimulatorBuild(
+        name=config.name,
+        inputs=inputs,
+        outputs=config.outputs,
+        states=config.states,
+        onnx=onnx,
+        record={
+            "npukit": __version__,
+            "torch": torch.__version__.split("+")[0],
+            "opset": OPSET,
+            "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+            "config_sha256": _config_hash(config),
+            "torch_to_onnx_max_abs": float(f"{difference:.2g}"),
+        },
+    )
+
+
+def _config_hash(config: ConvertConfig) -> str:
+    text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _module(config: ConvertConfig, path: Path) -> nn.Module:
+    name, _, factory = config.model.torch.partition(":")
+    file = path.parent / f"{name}.py"
+    where = f"{path}, model.torch"
+    spec = importlib.util.spec_from_file_location(f"npukit_model_{file.stem}", file)
+    if not file.is_file() or spec is None or spec.loader is None:
+        raise ConfigError(f"no file {file}", where=where)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+        made: Any = getattr(module, factory)()
+    except AttributeError as error:
+        raise ConfigError(f"{file} has no {factory}: {error}", where=where) from error
+    except Exception as error:
+        raise ConversionError(
+            f"the network cannot be made: {type(error).__name__}: {error}", where=str(file)
+        ) from error
+    network: nn.Module = made
+    return network

@@ -1,0 +1,94 @@
+"""Weight files that do not belong to a network are refused, and every misfit is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs torch: pip install 'npukit[torch]'")
+
+from safetensors.torch import load_file, save_file  # noqa: E402 - after the skip
+
+from npukit_convert.errors import ConversionError  # noqa: E402
+from npukit_convert.weights import load_weights  # noqa: E402
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def small_network() -> Any:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(4, 1, 1))
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "weights.safetensors"
+    save_file(small_network().state_dict(), path)
+    return path
+
+
+def test_half_precision_is_widened_to_the_network(weights: Path) -> None:
+    state = {key: value.half() for key, value in load_file(weights).items()}
+    save_file(state, weights)
+    network = small_network()
+    load_weights(network, weights)
+    for key, value in network.state_dict().items():
+        assert value.dtype == torch.float32
+        assert torch.equal(value, state[key].float())
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda state: state.pop("1.bias"), "missing keys: 1.bias"),
+        (lambda state: state.update({"neck": torch.zeros(3)}), "unexpected keys: neck"),
+        (
+            lambda state: state.update({"1.weight": torch.zeros(1, 4, 3, 3)}),
+            "wrong shapes: 1.weight (file [1, 4, 3, 3], network [1, 4, 1, 1])",
+        ),
+        (
+            lambda state: state.update({"1.bias": torch.zeros(1, dtype=torch.int8)}),
+            "not floating point: 1.bias (int8)",
+        ),
+    ],
+    ids=["missing", "unexpected", "wrong-shape", "integer"],
+)
+def test_weights_that_do_not_fit_are_named_and_change_nothing(
+    weights: Path, change: Change, expected: str
+) -> None:
+    state = load_file(weights)
+    change(state)
+    save_file(state, weights)
+    network = small_network()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    with pytest.raises(ConversionError, match=re.escape(expected)) as caught:
+        load_weights(network, weights)
+    assert caught.value.where == str(weights)
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+
+
+def test_every_misfit_is_in_one_message(weights: Path) -> None:
+    state = load_file(weights)
+    del state["1.bias"]
+    state["neck.bias"] = torch.zeros(1)
+    save_file(state, weights)
+    with pytest.raises(ConversionError, match=r"missing keys: 1\.bias; unexp.*neck\.bias"):
+        load_weights(small_network(), weights)
+
+
+def test_an_absent_weight_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="cannot read") as caught:
+        load_weights(small_network(), tmp_path / "absent.safetensors")
+    assert caught.value.where.endswith("absent.safetensors")
+
+
+def test_a_truncated_weight_file_is_refused(weights: Path) -> None:
+    whole = weights.read_bytes()
+    for length in (0, 7, len(whole) // 2, len(whole) - 1):
+        weights.write_bytes(whole[:length])
+        with pytest.raises(ConversionError, match="cannot read"):
+            load_weights(small_network(), weights)

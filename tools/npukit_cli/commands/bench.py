@@ -1,0 +1,79 @@
+"""`npukit bench`: how fast a skill runs here, without a display."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from npukit_cli.skills import complete_skill
+
+
+def bench(
+    skill: Annotated[
+        str, typer.Argument(help="Name of a skill, or its folder.", autocompletion=complete_skill)
+    ],
+    camera: Annotated[
+        str | None,
+        typer.Option("--camera", "-c", metavar="SOURCE", help="Default: the skill's own clip."),
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="NAME=VALUE", help="A parameter of the skill."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Runs; medians are shown.")] = 5,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the simulated NPU.")] = 1,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> int:
+    """Measure a skill on the simulated board, with a null display.
+
+    The first run is not counted. Example: `npukit bench portrait_matting --rounds 7`
+    """
+    from statistics import median
+
+    from npukit.session import Session
+    from npukit.skill import load_skill
+    from npukit_cli import output
+    from npukit_cli.running import parse_parameters
+    from npukit_cli.skills import find_skill
+
+    given = parse_parameters(parameter or ())
+    with Session(load_skill(str(find_skill(skill)), given, threads=threads)) as session:
+        manifest = session.skill.manifest
+        source = camera or manifest.asset(manifest.capture)
+        reports = [session.run(source, ()) for _ in range(rounds + 1)][1:]
+    for report in reports:
+        if report.error is not None:
+            raise report.error
+        if report.interrupted:
+            raise KeyboardInterrupt
+    runs = [report.to_dict() for report in reports]
+    summary = {
+        "skill": manifest.name,
+        "source": source,
+        "frames": runs[0]["frames_in"],
+        "rounds": rounds,
+        "threads": threads,
+        "fps": median(run["fps"] for run in runs),
+        "cpu_ms_per_frame": median(run["cpu_ms_per_frame"] for run in runs),
+        "stages": {
+            name: {
+                f"p{percent}_ms": median(run["stages"][name][f"p{percent}_ms"] for run in runs)
+                for percent in (50, 95, 99)
+            }
+            for name in runs[0]["stages"]
+        },
+    }
+    if json:
+        output.as_json(summary)
+        return 0
+    output.table(
+        f"{manifest.name} on {source}: {summary['fps']:.1f} frames/s, "
+        f"{summary['cpu_ms_per_frame']:.2f} CPU ms/frame (medians of {rounds} rounds)",
+        ("stage", "p50 ms", "p95 ms", "p99 ms"),
+        [
+            (name, *(f"{timing[f'p{percent}_ms']:.2f}" for percent in (50, 95, 99)))
+            for name, timing in summary["stages"].items()
+        ],
+    )
+    return 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from functools import partial
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from npukit.capture.base import Captured, Source
@@ -130,7 +131,13 @@ class Pipeline:
         self._ends = [Channel[Packet](_CAPACITY, not sink.lossless) for sink in self._sinks]
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self.report = Report(source.uri)
+        self.report = report = Report(source.uri)
+        for name in ("capture", *(stage.name for stage in self._stages)):
+            report.stages[name] = Timings()
+        for name in self._sink_names():
+            report.stages["display " + name] = Timings()
+            report.latency[name] = Timings()
+            report.frames_out[name] = 0
 
     def run(self) -> Report:
         """Run to the end of the source, to the first error, or to Ctrl-C.
@@ -141,9 +148,7 @@ class Pipeline:
         report = self.report
         threads = self._threads()
         began, cpu = time.perf_counter(), time.process_time()
-        for thread in threads:
-            thread.start()
-        self._wait(threads)
+        self._run_to_end(threads)
         report.seconds = time.perf_counter() - began
         report.cpu_seconds = time.process_time() - cpu
         for sink in self._sinks:
@@ -163,17 +168,16 @@ class Pipeline:
     def _threads(self) -> List[threading.Thread]:
         jobs: List[Callable[[], None]] = [self._capture]
         for place, stage in enumerate(self._stages):
-            jobs.append(self._job(self._work, stage, self._links[place], self._outlets(place + 1)))
+            jobs.append(partial(self._work, stage, self._links[place], self._outlets(place + 1)))
         for name, sink, inbox in zip(self._sink_names(), self._sinks, self._ends):
-            jobs.append(self._job(self._show, name, sink, inbox))
+            jobs.append(partial(self._show, name, sink, inbox))
         return [threading.Thread(target=job, daemon=True) for job in jobs]
 
-    @staticmethod
-    def _job(run: Callable[..., None], *arguments: Any) -> Callable[[], None]:
-        return lambda: run(*arguments)
-
-    def _wait(self, threads: Sequence[threading.Thread]) -> None:
+    def _run_to_end(self, threads: Sequence[threading.Thread]) -> None:
+        # From the sinks up to the source, so that nothing flows before all is running.
         try:
+            for thread in reversed(threads):
+                thread.start()
             for thread in threads:
                 thread.join()
         except KeyboardInterrupt:
@@ -181,11 +185,12 @@ class Pipeline:
             self.report.interrupted = True
             self._stop.set()
             for thread in threads:
-                thread.join()
+                if thread.ident is not None:
+                    thread.join()
 
     def _capture(self) -> None:
         outlets = self._outlets(0)
-        timings = self.report.stages.setdefault("capture", Timings())
+        timings = self.report.stages["capture"]
         try:
             began = time.perf_counter()
             for captured in self._source.frames():
@@ -204,7 +209,7 @@ class Pipeline:
     def _work(
         self, stage: Stage, inbox: Channel[Packet], outlets: Sequence[Channel[Packet]]
     ) -> None:
-        timings = self.report.stages.setdefault(stage.name, Timings())
+        timings = self.report.stages[stage.name]
         packet: Optional[Packet] = None
         try:
             for packet in inbox:
@@ -221,9 +226,8 @@ class Pipeline:
                 outlet.close()
 
     def _show(self, name: str, sink: Sink, inbox: Channel[Packet]) -> None:
-        timings = self.report.stages.setdefault("display " + name, Timings())
-        latency = self.report.latency.setdefault(name, Timings())
-        self.report.frames_out[name] = 0
+        timings = self.report.stages["display " + name]
+        latency = self.report.latency[name]
         try:
             for packet in inbox:
                 began = time.perf_counter()

@@ -22,7 +22,7 @@ app = typer.Typer(
     help="Run, measure and prepare vision skills for NPU boards.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode="rich",
 )
 app.command("run")(run.run)
 app.command("bench")(bench.bench)

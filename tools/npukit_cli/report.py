@@ -16,11 +16,11 @@ from npukit.files import replacing
 from npukit.frame import Nv21Frame
 from npukit.pipeline import Packet
 
-_WIDTH = 480  # of a picture on the page, in pixels
+_HEIGHT = 360  # of a picture on the page, in pixels; shown smaller, sharp when enlarged
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1500px;padding:0 1rem;color:#222}
 table{border-collapse:collapse;margin:1rem 0}th,td{padding:.3rem .8rem;border-bottom:1px solid #ddd}
-td+td,th+th{text-align:right}figure{display:inline-block;margin:.3rem}img{display:block;width:480px}
+td+td,th+th{text-align:right}figure{display:inline-block;margin:.3rem}img{display:block;height:240px}
 figcaption{font-size:.85rem;color:#555}.error{color:#b00020;font-weight:600}code{background:#f4f4f4}
 svg{background:#fafafa;border:1px solid #ddd}
 """
@@ -149,7 +149,7 @@ def _small(frame: Nv21Frame) -> U8:
 
 def _shrink(picture: U8) -> U8:
     height, width = picture.shape[:2]
-    scale = min(1.0, _WIDTH / width)
-    size = (round(width * scale), max(1, round(height * scale)))
+    scale = min(1.0, _HEIGHT / height)
+    size = (max(1, round(width * scale)), round(height * scale))
     smaller: U8 = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return smaller

@@ -22,6 +22,7 @@ _LIMITED, _FULL = 1, 2
 _BT709, _UNTAGGED, _BT601 = 1, 2, (4, 5, 6)
 _PLANAR_420 = ("yuv420p", "yuvj420p")
 _HD_HEIGHT = 720
+_LOST_S = 1.0  # a file that ends this much before its announced end was cut off
 
 
 class VideoSource(Source):
@@ -51,11 +52,15 @@ class VideoSource(Source):
         if not os.path.isfile(uri):
             raise CaptureError("no such file", where=uri)
         try:
-            container = av.open(uri)
+            # An absolute path, so that a colon in the name is not taken for a protocol.
+            container = av.open(os.path.abspath(uri))
         except (av.error.FFmpegError, OSError) as error:
             raise CaptureError(
                 "not a video that FFmpeg reads: {}".format(_reason(error)), where=uri
             ) from error
+        if container.format.name == "tty":
+            container.close()
+            raise CaptureError("a text file, which FFmpeg would draw as ANSI art", where=uri)
         if not container.streams.video:
             container.close()
             raise CaptureError("the file holds no video", where=uri)
@@ -67,34 +72,64 @@ class VideoSource(Source):
 
     def frames(self) -> Iterator[Captured]:
         """See `Source.frames`."""
-        index = 0
-        first: Optional[float] = None
-        size = None
+        index, size = 0, None
+        first = last = gap = held = 0.0  # seconds
         try:
-            for decoded in self._container.decode(self._stream):
+            for decoded in self._decoded():
+                if decoded.is_corrupt:
+                    raise CaptureError("the picture is damaged", where=self._at(index))
                 frame = self._planes(decoded)
                 size = size or frame.size
                 if frame.size != size:
                     raise CaptureError(
                         "the picture changes from {} to {}".format(size, frame.size),
-                        where="{}, frame {}".format(self.uri, index),
+                        where=self._at(index),
                         hint="re-encode the video to one size",
                     )
-                time_s = decoded.time if decoded.time is not None else index / self.fps
-                first = time_s if first is None else first
-                yield Captured(frame, index, time_s - first)
+                now = self._time_s(decoded, index)
+                if index == 0:
+                    first = last = now
+                gap, last, held = max(gap, now - last), now, self._seconds(decoded.duration)
+                yield Captured(frame, index, now - first)
                 index += 1
         except av.error.FFmpegError as error:
             raise CaptureError(
-                "the video is damaged: {}".format(_reason(error)),
-                where="{}, frame {}".format(self.uri, index),
+                "the video is damaged: {}".format(_reason(error)), where=self._at(index)
             ) from error
         if index == 0:
             raise CaptureError("the video holds no frames that can be decoded", where=self.uri)
+        self._check_end(index, last + held - first, gap)
 
     def close(self) -> None:
         """See `Source.close`."""
         self._container.close()
+
+    def _decoded(self) -> Iterator[Any]:
+        try:
+            yield from self._container.decode(self._stream)
+        except av.error.FFmpegError:
+            # What the decoder still holds back lies before the damage.
+            yield from self._stream.decode(None)
+            raise
+
+    def _time_s(self, decoded: Any, index: int) -> float:
+        return index / self.fps if decoded.pts is None else self._seconds(decoded.pts)
+
+    def _seconds(self, ticks: Optional[int]) -> float:
+        return float((ticks or 0) * self._stream.time_base)
+
+    def _check_end(self, index: int, end_s: float, gap: float) -> None:
+        """Some containers just end where they were cut off; their header knows the length."""
+        alone = len(self._container.streams) == 1  # else the length may be another track's
+        length_s = (self._container.duration or 0) / av.time_base if alone else 0.0
+        if index > 1 and length_s - end_s > max(_LOST_S, 2 * gap):
+            raise CaptureError(
+                "the file is cut short: it ends after {:.1f} of {:.1f} s".format(end_s, length_s),
+                where=self._at(index),
+            )
+
+    def _at(self, index: int) -> str:
+        return "{}, frame {}".format(self.uri, index)
 
     def _planes(self, decoded: Any) -> Nv21Frame:
         color = self._color(decoded)
@@ -106,11 +141,18 @@ class VideoSource(Source):
         vu = self._pool.take(half.height, half.width, 2)
         cv2.merge([v[: half.height, : half.width], u[: half.height, : half.width]], dst=vu)
         frame = Nv21Frame(y[: rect.height, : rect.width], vu, color)
-        if decoded.rotation % 360:
-            # The tag counts counter-clockwise.
-            self.notice("turned by the rotation tag ({} degrees)".format(decoded.rotation % 360))
-            return frame.rotate(-int(decoded.rotation))
-        return frame
+        return self._upright(frame, int(decoded.rotation) % 360)
+
+    def _upright(self, frame: Nv21Frame, rotation: int) -> Nv21Frame:
+        """Turned by the tag, which counts degrees counter-clockwise."""
+        if rotation % 90:
+            self.notice(
+                "the rotation tag ({} degrees) is no quarter turn: ignored".format(rotation)
+            )
+            return frame
+        if rotation:
+            self.notice("turned by the rotation tag ({} degrees)".format(rotation))
+        return frame.rotate(-rotation)
 
     def _color(self, decoded: Any) -> Color:
         """The stream's tags; where there are none, the rule of the notice."""
@@ -125,19 +167,23 @@ class VideoSource(Source):
             matrix = Matrix.BT601
         else:
             matrix = Matrix.BT709 if decoded.height >= _HD_HEIGHT else Matrix.BT601
-            if space == _UNTAGGED and not decoded.format.is_rgb:
+            if not decoded.format.is_rgb:
                 self.notice(
-                    "no colour tag: read as {} ({} from {} lines on), {} range".format(
-                        matrix.value, Matrix.BT709.value, _HD_HEIGHT, range_.value
+                    "{}: read as {} ({} from {} lines on), {} range".format(
+                        "no colour tag" if space == _UNTAGGED else "another colour tag",
+                        matrix.value, Matrix.BT709.value, _HD_HEIGHT, range_.value,
                     )
-                )
+                )  # fmt: skip
         return Color(matrix, Range.LIMITED if decoded.format.is_rgb else range_)
 
     def _to_420(self, decoded: Any, color: Color) -> Any:
         self.notice("{} is converted to 8-bit 4:2:0".format(decoded.format.name))
+        space = _BT709 if color.matrix is Matrix.BT709 else _BT601[1]
         return decoded.reformat(
             format="yuv420p",
-            dst_colorspace=_BT709 if color.matrix is Matrix.BT709 else _BT601[1],
+            # swscale has a rule of its own for what is not tagged.
+            src_colorspace=space if int(decoded.colorspace) == _UNTAGGED else None,
+            dst_colorspace=space,
             dst_color_range=_FULL if color.range is Range.FULL else _LIMITED,
         )
 

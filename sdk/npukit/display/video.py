@@ -15,11 +15,20 @@ from npukit.display.base import Sink
 from npukit.errors import DisplayError
 from npukit.frame import Nv21Frame
 
-_CLOCK = 90000  # ticks a second: frames keep their time, whatever their rate
+# Ticks a second: frames keep their time, whatever their rate. MPEG-4 takes 65535 at most.
+_CLOCK = 60000
 _TICK = Fraction(1, _CLOCK)
 _RANGES = {Range.LIMITED: 1, Range.FULL: 2}  # AVCOL_RANGE_*
 _SPACES = {Matrix.BT709: 1, Matrix.BT601: 6}  # AVCOL_SPC_*
 _SUFFIXES = (".mp4", ".mov", ".m4v")
+_FILE = {
+    # Fragments while it is written, an ordinary file in the end; the colour also in its header.
+    "movflags": "hybrid_fragmented+write_colr",
+    "frag_duration": "1000000",  # microseconds: a killed run loses the last second or two
+    "flush_packets": "1",
+}
+_H264 = {"preset": "veryfast", "crf": "20"}
+_MPEG4 = {"flags": "+qscale", "global_quality": str(3 * 118)}  # 118 = FF_QP2LAMBDA
 
 
 class VideoSink(Sink):
@@ -59,6 +68,8 @@ class VideoSink(Sink):
             raise DisplayError("cannot make the folder: {}".format(error), where=target) from error
         if not os.access(folder, os.W_OK):
             raise DisplayError("the folder is not writable", where=folder)
+        if os.path.isdir(target):
+            raise DisplayError("a folder has this name", where=target)
         return cls(target)
 
     def show(self, frame: Nv21Frame, time_s: float) -> None:
@@ -80,16 +91,16 @@ class VideoSink(Sink):
             self.notices.append("no frames, nothing written to {}".format(self.target))
             return
         try:
-            self._encode(None)
-            self._container.close()
+            self._finish()
+            if complete:
+                os.replace(self._part, self.target)
         except (av.error.FFmpegError, OSError) as error:
+            if self._count:
+                self.notices.append("what could be written is in {}".format(self._part))
             raise DisplayError(
                 "cannot finish the file: {}".format(error), where=self._part
             ) from error
-        finally:
-            self._container = None
         if complete:
-            os.replace(self._part, self.target)
             self.notices.append("{} frames in {}".format(self._count, self.target))
         else:
             self.notices.append(
@@ -97,15 +108,15 @@ class VideoSink(Sink):
             )
 
     def _begin(self, frame: Nv21Frame) -> None:
-        # The final file is not touched before the new one is complete.
-        self._container = av.open(
-            self._part, "w", format="mp4", options={"movflags": "hybrid_fragmented"}
-        )
         nv21 = "libx264" in av.codecs_available
-        options = {"preset": "veryfast", "crf": "20"} if nv21 else {"qscale": "3"}
         if not nv21:
             self.notices.append("no H.264 encoder in PyAV: MPEG-4 Part 2 is written instead")
-        stream = self._container.add_stream("libx264" if nv21 else "mpeg4", options=options)
+        # The final file is not touched before the new one is complete. An absolute path, so
+        # that a colon in the name is not taken for a protocol.
+        self._container = av.open(os.path.abspath(self._part), "w", format="mp4", options=_FILE)
+        stream = self._container.add_stream(
+            "libx264" if nv21 else "mpeg4", options=_H264 if nv21 else _MPEG4
+        )
         stream.width, stream.height = frame.size
         stream.pix_fmt = "nv21" if nv21 else "yuv420p"
         stream.time_base = stream.codec_context.time_base = _TICK
@@ -113,6 +124,14 @@ class VideoSink(Sink):
         stream.codec_context.colorspace = _SPACES[frame.color.matrix]
         self._stream = stream
         self._first = frame
+        self._container.start_encoding()  # a file that cannot be written is told at once
+
+    def _finish(self) -> None:
+        try:
+            self._encode(None)
+        finally:
+            container, self._container = self._container, None
+            container.close()
 
     def _encode(self, picture: Any) -> None:
         for packet in self._stream.encode(picture):

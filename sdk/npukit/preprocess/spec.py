@@ -119,6 +119,7 @@ def _numbers(
         or not all(abs(item) <= _LARGEST for item in value)
     ):
         raise ConfigError(
-            "{} must be a list of {} finite numbers, not {!r}".format(key, count, value), where=where
+            "{} must be a list of {} finite numbers, not {!r}".format(key, count, value),
+            where=where,
         )
     return tuple(float(item) for item in value)

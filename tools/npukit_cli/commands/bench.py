@@ -27,7 +27,7 @@ def bench(
 ) -> int:
     """Measure a skill on the simulated board, with a null display.
 
-    The first run is not counted. Example: `npukit bench portrait_matting --rounds 7`
+    The first run is not counted. Example: npukit bench portrait_matting --rounds 7
     """
     from statistics import median
 

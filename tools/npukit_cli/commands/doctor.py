@@ -12,7 +12,7 @@ def doctor(
 ) -> int:
     """Check this machine: packages, encoders, skills, the simulator, vendor tools.
 
-    Exit code 1 when something that npukit needs is broken. Example: `npukit doctor --json`
+    Exit code 1 when something that npukit needs is broken. Example: npukit doctor --json
     """
     from npukit_cli import output
     from npukit_cli.checkup import BROKEN, checks

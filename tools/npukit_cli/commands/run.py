@@ -53,7 +53,7 @@ def run(
 ) -> int:
     """Run a skill on the simulated board.
 
-    Example: `npukit run portrait_matting --camera me.mp4 --display out.mp4 --set mirror=true`
+    Example: npukit run portrait_matting --camera me.mp4 --display out.mp4 --set mirror=true
     """  # fmt: skip
     from npukit_cli.running import Order, execute
 

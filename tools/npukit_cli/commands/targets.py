@@ -24,7 +24,7 @@ def targets(
 ) -> int:
     """List targets (chips) and boards, or show one with the source of each figure.
 
-    Example: `npukit targets hilens_kit`
+    Example: npukit targets hilens_kit
     """
     from npukit_cli import profiles_view
 

@@ -1,0 +1,66 @@
+"""`python -m benchmarks`: all of them; tables on the screen and in build/bench/."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+
+from benchmarks import glue, loop
+from benchmarks.clips import BUILD
+from benchmarks.measure import Row, glue_table, loop_table, machine, stage_table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few and short rounds")
+    parser.add_argument("--rounds", type=int, help="counted rounds; medians are shown")
+    parser.add_argument("--frames", type=int, help="frames of a clip")
+    parser.add_argument("--only", choices=("loop", "glue"), help="one of the two")
+    options = parser.parse_args()
+    rounds = options.rounds or (3 if options.quick else 7)
+    frames = options.frames or (60 if options.quick else 240)
+
+    facts = machine()
+    glue_rows = _told(glue.rows(rounds, min(frames, 60))) if options.only != "loop" else []
+    loop_rows = _told(loop.rows(rounds, frames)) if options.only != "glue" else []
+    facts["load_after"] = machine()["load"]
+
+    text = "\n".join(
+        [
+            *_section(loop_table(loop_rows), loop_rows),
+            *_section(glue_table(glue_rows), glue_rows),
+            *_section(stage_table(loop_rows), loop_rows),
+            f"Medians of {rounds} interleaved rounds of {frames} frames. "
+            + ", ".join(f"{name} {value}" for name, value in facts.items()),
+        ]
+    )
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / "results.md").write_text(text + "\n", encoding="utf-8")
+    data = {
+        "machine": facts,
+        "rounds": rounds,
+        "frames": frames,
+        "loop": [row.to_dict() for row in loop_rows],
+        "glue": [row.to_dict() for row in glue_rows],
+    }
+    (BUILD / "results.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    print("\n" + text)
+    print(f"\nin {BUILD}: results.md, results.json")
+
+
+def _told(rows: Iterable[Row]) -> list[Row]:
+    """The rows, each told as it comes."""
+    kept = []
+    for row in rows:
+        print(f"{row.case}: {row.speed:.1f}x", flush=True)
+        kept.append(row)
+    return kept
+
+
+def _section(lines: list[str], rows: list[Row]) -> list[str]:
+    return [*lines, ""] if rows else []
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Interleaved rounds, medians, tables."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import onnxruntime
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Milliseconds a frame: on the clock, and of all processors together."""
+
+    wall_ms: float
+    cpu_ms: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison.
+
+    Attributes:
+        case: what was run.
+        npukit, article: medians over the rounds.
+        speed: how many times as fast npukit is, by the medians; `low` and `high`: in the
+            worst and the best round.
+        cpu: how many times the processor time the article's loop takes.
+        aim: the speed that the project aims at, None where it has no aim.
+        stages: npukit's median time in each stage, milliseconds.
+    """
+
+    case: str
+    npukit: Cost
+    article: Cost
+    speed: float
+    low: float
+    high: float
+    cpu: float
+    aim: float | None
+    stages: Mapping[str, float]
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the aim is reached; None without one."""
+        return None if self.aim is None else self.speed >= self.aim
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {**asdict(self), "reached": self.reached}
+
+
+def timed(run: Callable[[], int]) -> Cost:
+    """The cost of a frame in a run that returns how many frames it did."""
+    began, cpu = time.perf_counter(), time.process_time()
+    frames = run()
+    wall, busy = time.perf_counter() - began, time.process_time() - cpu
+    return Cost(1e3 * wall / frames, 1e3 * busy / frames)
+
+
+def compare(
+    case: str,
+    npukit: Callable[[], int],
+    article: Callable[[], int],
+    rounds: int,
+    aim: float | None = None,
+    stages: Callable[[], Mapping[str, float]] = dict,
+) -> Row:
+    """Both in turn, again and again, after one round that is not counted."""
+    npukit(), article()
+    pairs = [(timed(npukit), timed(article)) for _ in range(rounds)]
+    ours, theirs = (_medians(costs) for costs in zip(*pairs, strict=True))
+    ratios = [other.wall_ms / own.wall_ms for own, other in pairs]
+    return Row(
+        case=case,
+        npukit=ours,
+        article=theirs,
+        speed=theirs.wall_ms / ours.wall_ms,
+        low=min(ratios),
+        high=max(ratios),
+        cpu=theirs.cpu_ms / ours.cpu_ms,
+        aim=aim,
+        stages=stages(),
+    )
+
+
+def _medians(costs: Sequence[Cost]) -> Cost:
+    return Cost(median(cost.wall_ms for cost in costs), median(cost.cpu_ms for cost in costs))
+
+
+def loop_table(rows: Iterable[Row]) -> list[str]:
+    """Markdown lines, in frames a second."""
+    lines = [
+        "| whole loop | npukit fps | article fps | ratio (rounds) | aim "
+        "| npukit CPU ms | article CPU ms | ratio |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {row.case} | {1e3 / row.npukit.wall_ms:.0f} | {1e3 / row.article.wall_ms:.1f} "
+        f"| {_ratio(row)} | {_aim(row)} "
+        f"| {row.npukit.cpu_ms:.2f} | {row.article.cpu_ms:.2f} | {row.cpu:.1f}x |"
+        for row in rows
+    ]
+    return lines
+
+
+def glue_table(rows: Iterable[Row]) -> list[str]:
+    """Markdown lines, in milliseconds a frame."""
+    lines = [
+        "| glue alone | npukit ms | article ms | ratio (rounds) | aim |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {row.case} | {row.npukit.wall_ms:.2f} | {row.article.wall_ms:.2f} "
+        f"| {_ratio(row)} | {_aim(row)} |"
+        for row in rows
+    ]
+    return lines
+
+
+def stage_table(rows: Iterable[Row]) -> list[str]:
+    """Markdown lines: where npukit's time goes."""
+    kept = [row for row in rows if row.stages]
+    names = list(dict.fromkeys(name for row in kept for name in row.stages))
+    lines = [
+        "| npukit, p50 ms | " + " | ".join(names) + " |",
+        "|---|" + "--:|" * len(names),
+    ]
+    lines += [
+        f"| {row.case} | "
+        + " | ".join(f"{row.stages[name]:.2f}" if name in row.stages else "" for name in names)
+        + " |"
+        for row in kept
+    ]
+    return lines
+
+
+def _ratio(row: Row) -> str:
+    return f"**{row.speed:.1f}x** ({row.low:.1f}-{row.high:.1f})"
+
+
+def _aim(row: Row) -> str:
+    return f"{row.aim:g}x {'reached' if row.reached else 'MISSED'}" if row.aim else ""
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    try:
+        facts = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        facts = []
+    names = [line.partition(":")[2].strip() for line in facts if line.startswith("model name")]
+    return {
+        "cpu": names[0] if names else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "av": av.__version__,
+    }

@@ -1,0 +1,135 @@
+"""Write docs/reference from the program itself; `--check` only says what is out of date."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+from npukit.capture import SOURCES
+from npukit.display import SINKS
+from npukit.manifest import Manifest, read_manifest
+from npukit.plugins import Plugins
+from npukit.profiles import boards, load_board, load_target, targets
+from npukit.runtime import RUNTIMES
+from npukit_cli.commands.bench import bench
+from npukit_cli.commands.doctor import doctor
+from npukit_cli.commands.run import run
+from npukit_cli.commands.targets import targets as targets_command
+from npukit_cli.profiles_view import figures
+from npukit_cli.skills import bundled, bundled_root
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+COMMANDS = {"run": run, "bench": bench, "targets": targets_command, "doctor": doctor}
+NOTE = "<!-- Written by docs/generate.py (`make docs`): change the program, not this page. -->\n\n"
+
+
+def main() -> int:
+    """Write the pages, or compare them."""
+    pages = {"commands.md": commands(), "skills.md": skills(), "boards.md": profiles()}
+    stale = []
+    for name, text in pages.items():
+        path = REFERENCE / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != NOTE + text:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(NOTE + text, encoding="utf-8")
+    print("out of date: " + ", ".join(stale) if stale else "docs/reference is up to date")
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+def commands() -> str:
+    """Every command with its options, and what --camera and --display take."""
+    parts = ["# Commands\n", *(_command(name, run) for name, run in COMMANDS.items())]
+    for title, plugins in (("Sources", SOURCES), ("Sinks", SINKS), ("Runtimes", RUNTIMES)):
+        parts.append(f"\n## {title}\n\n| name | form |\n|---|---|\n{_plugins(plugins)}")
+    return "".join(parts)
+
+
+def _command(name: str, run: Callable[..., int]) -> str:
+    hints = get_type_hints(run, include_extras=True)
+    rows = []
+    for key, parameter in inspect.signature(run).parameters.items():
+        info = get_args(hints[key])[1]
+        # typer keeps the first name of an annotated option where a default would stand.
+        first = [info.default] if isinstance(info.default, str) else []
+        names = ", ".join([*first, *(info.param_decls or ())]) or f"--{key}"
+        is_argument = type(info).__name__ == "ArgumentInfo"
+        default = parameter.default
+        shown = "" if default in (None, False, inspect.Parameter.empty) else f"`{default}`"
+        text = f"{info.metavar} " if info.metavar else ""
+        rows.append(
+            f"| `{(key if is_argument else names)} {text}".rstrip()
+            + f"` | {info.help} | {shown} |\n"
+        )
+    return (
+        f"\n## npukit {name}\n\n{inspect.getdoc(run)}\n\n"
+        f"| option | meaning | default |\n|---|---|---|\n{''.join(rows)}"
+    )
+
+
+def _plugins(plugins: Plugins[object]) -> str:
+    rows = []
+    for name in plugins.names():
+        summary = (plugins.get(name).__doc__ or "").strip().splitlines()[0]
+        rows.append(f"| {name} | {summary} |\n")
+    return "".join(rows)
+
+
+def skills() -> str:
+    """The parameters of every bundled skill."""
+    manifests = [read_manifest(str(bundled_root() / name)) for name in bundled()]
+    return "# Skills\n" + "".join(_skill(manifest) for manifest in manifests)
+
+
+def _skill(manifest: Manifest) -> str:
+    rows = []
+    for parameter in manifest.parameters.values():
+        allowed = ", ".join(parameter.choices) or parameter.type
+        if parameter.minimum is not None:
+            allowed += f", {parameter.minimum:g} to {parameter.maximum:g}"
+        rows.append(
+            f"| `{parameter.name}` | {allowed} | `{parameter.default}` | {parameter.help} |\n"
+        )
+    models = "".join(
+        f"- model `{name}`: {', '.join(f'{target} (`{file}`)' for target, file in files.items())}\n"
+        for name, files in manifest.models.items()
+    )
+    return (
+        f"\n## {manifest.name}\n\n{manifest.title}. Version {manifest.version}; "
+        f"runs on: {', '.join(manifest.boards)}.\n\n{models}\n"
+        "Given as `--set NAME=VALUE`:\n\n| parameter | values | default | what it does |\n"
+        f"|---|---|---|---|\n{''.join(rows)}"
+    )
+
+
+def profiles() -> str:
+    """Every figure of every target and board, with its source."""
+    parts = [
+        "# Boards and targets\n\nA dash is a figure that nobody publishes; the source says so.\n"
+    ]
+    loaded = [(load_target(name), "target") for name in targets()]
+    loaded += [(load_board(name), "board") for name in boards()]  # type: ignore[misc]
+    for profile, kind in loaded:
+        rows = "".join(
+            f"| {key} | {_value(figure.value)} | {figure.unit} | {figure.source} |\n"
+            for key, figure in figures(profile)
+        )
+        notes = "".join(f"- {note}\n" for note in profile.notes)
+        parts.append(
+            f"\n## {profile.title} ({kind} `{profile.name}`)\n\n"
+            f"| figure | value | unit | source |\n|---|---|---|---|\n{rows}\n{notes}"
+        )
+    return "".join(parts)
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "-"
+    return ", ".join(str(item) for item in value) if isinstance(value, tuple) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""What all tests share: repeatable properties and the optional test data."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+settings.register_profile("npukit", derandomize=True, database=None, deadline=None)
+settings.load_profile("npukit")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """Find a file of the test data that lies beside the repository; skip where it is absent."""
+    folder = Path(os.environ.get("NPUKIT_SHARED") or REPOSITORY.parent / "shared") / "data"
+
+    def find(name: str) -> Path:
+        path = folder / name
+        if not path.exists():
+            pytest.skip(f"test data is absent: {path} (set NPUKIT_SHARED to the folder of `data`)")
+        return path
+
+    return find

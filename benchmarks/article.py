@@ -74,7 +74,7 @@ class ArticleLoop:
             x, y = (width - side) // 2, (height - side) // 2
             picture = picture[y : y + side, x : x + side]
         small = cv2.resize(picture, self._model_size)
-        tensor = np.float32(small) / 255.0
+        tensor = small.astype(np.float32) / 255.0
         return picture, np.ascontiguousarray(tensor.transpose(2, 0, 1)[np.newaxis])
 
     def after(self, view: Array, alpha: Array) -> Array:
@@ -84,7 +84,7 @@ class ArticleLoop:
             self._background = cover(self._picture, (width, height))
         matte = cv2.resize(np.tile(alpha[0].transpose(1, 2, 0), (1, 1, 3)), (width, height))
         composite = matte * view + (1 - matte) * self._background
-        return rgb_to_nv21(np.uint8(np.concatenate((view, composite), axis=1)))
+        return rgb_to_nv21(np.concatenate((view, composite), axis=1).astype(np.uint8))
 
 
 def cover(picture: Array, size: tuple[int, int]) -> Array:
@@ -104,7 +104,7 @@ def rgb_to_nv21(rgb: Array) -> Array:
     height, width = rgb.shape[:2]
     i420 = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420)
     u, v = i420[height:].reshape(2, height // 2, width // 2)
-    nv21 = np.empty_like(i420)
+    nv21: Array = np.empty_like(i420)
     nv21[:height] = i420[:height]
     cv2.merge([v, u], dst=nv21[height:].reshape(height // 2, width // 2, 2))
     return nv21

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import cv2
 import numpy as np
 
 from benchmarks.article import Array, ArticleLoop
 from benchmarks.clips import Size, clip, read
-from benchmarks.loop import CROPS, SIZES, article, skill
+from benchmarks.loop import CROPS, SIZES, article, opencv_threads, skill
 from benchmarks.measure import Row, compare
 from npukit.capture import Captured
 from npukit.frame import Nv21Frame
@@ -27,14 +26,10 @@ AIM = 10.0
 
 def rows(rounds: int, count: int) -> Iterator[Row]:
     """Every size and crop."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        for size in SIZES:
-            for crop in CROPS:
+    for size in SIZES:
+        for crop in CROPS:
+            with opencv_threads(1):
                 yield measure(size, crop, rounds, count)
-    finally:
-        cv2.setNumThreads(before)
 
 
 def measure(size: Size, crop: str, rounds: int, count: int) -> Row:

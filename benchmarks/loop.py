@@ -1,121 +1,198 @@
-"""The whole loop, from the clip to the sink: npukit against the article's loop.
+"""The whole loop, from the frames to the sink: npukit against the article's loop.
 
-Both get the same clip, decoder, network, sink and thread counts, and give the same picture:
-mirrored view and composite side by side.
+Both get the same frames, network, sink and thread counts, and give the same picture:
+mirrored view and composite side by side. The frames come from a clip, through one decoder,
+or lie in memory as a board's camera gives them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import cache
+from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
-from benchmarks.article import ArticleLoop, BareNetwork
-from benchmarks.clips import BUILD, SKILL, Size, clip
+from benchmarks.article import Array, ArticleLoop, BareNetwork
+from benchmarks.clips import BUILD, SKILL, Size, clip, read
 from benchmarks.measure import Row, compare
-from npukit.capture import open_source
+from npukit.capture import Captured, Source, open_source
+from npukit.color import DEFAULT_COLOR
 from npukit.display import open_sink
 from npukit.frame import Nv21Frame
-from npukit.pipeline import Report
-from npukit.session import Session
+from npukit.pipeline import Packet, Pipeline, Report, Stage
 from npukit.skill import Skill, load_skill
 
 SIZES: tuple[Size, ...] = ((1280, 720), (1920, 1080))
 CROPS = ("full", "square")
 THREADS = (1, 2)
 AIMS = {720: 8.0, 1080: 7.0}
-LARGEST_DIFFERENCE = 1.5  # levels, mean over a plane: rounding through RGB and back
+LARGEST_DIFFERENCE = 0.6  # levels, mean over a plane: rounding through RGB and back
 
 _BACKGROUND = SKILL / "assets" / "background.jpg"
 _NETWORKS = {"full": "selfie_landscape.sim", "square": "selfie_square.sim"}
+_KEPT = 48  # camera frames: more than a processor's caches hold
 
 
 def rows(rounds: int, count: int) -> Iterator[Row]:
-    """Every size, crop and thread count with a null sink; one case of each size that encodes."""
+    """All cases, once both loops are known to give the same pictures."""
     for size in SIZES:
         for crop in CROPS:
-            check(clip(size, 8), crop)
-    cases = [
-        (size, crop, threads, "null") for size in SIZES for crop in CROPS for threads in THREADS
-    ]
-    cases += [(size, "full", 1, "encode") for size in SIZES]
-    for size, crop, threads, sink in cases:
-        yield measure(clip(size, count), size, crop, threads, sink, rounds)
+            check(Clip(clip(size, 8)), crop)
+    for size in SIZES:
+        feed = Clip(clip(size, count))
+        for crop in CROPS:
+            for threads in THREADS:
+                yield measure(feed, size, crop, threads, rounds)
+    for size in SIZES:
+        camera = Camera(clip(size, count), count)
+        for crop in CROPS:
+            yield measure(camera, size, crop, 1, rounds)
+    for size in SIZES:
+        yield measure_encoding(Clip(clip(size, count // 2)), size, rounds)
 
 
-def measure(path: Path, size: Size, crop: str, threads: int, sink: str, rounds: int) -> Row:
-    """One case; `threads` for ONNX Runtime and for OpenCV."""
-    encode = sink == "encode"
-    npukit = Npukit(path, crop, threads, _file("npukit") if encode else sink)
-    article = Article(path, crop, threads, _file("article") if encode else sink)
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(threads)
-    try:
+def measure(feed: Feed, size: Size, crop: str, threads: int, rounds: int) -> Row:
+    """One case with a null sink; `threads` for ONNX Runtime and for OpenCV."""
+    npukit = Npukit(feed, crop, threads)
+    article = Article(feed, crop, threads)
+    words = f"{threads} thread{'s' if threads > 1 else ''}{feed.remark}"
+    with opencv_threads(threads):
         return compare(
-            f"{size[0]}x{size[1]} {crop}, {threads} thread{'s' if threads > 1 else ''}"
-            f"{', encoding' if encode else ''}",
+            f"{size[0]}x{size[1]} {crop}, {words}",
             npukit,
             article,
             rounds,
-            None if encode else AIMS[size[1]],
-            npukit.stages,
+            AIMS.get(size[1]),
+            bare=lambda: without_glue(feed, crop, threads),
+            stages=npukit.stages,
         )
-    finally:
-        cv2.setNumThreads(before)
 
 
-def check(path: Path, crop: str) -> None:
+def measure_encoding(feed: Feed, size: Size, rounds: int) -> Row:
+    """One case with a file as its sink, in one thread besides the encoder's own."""
+    npukit = Npukit(feed, "full", 1, str(BUILD / "npukit.mp4"))
+    article = Article(feed, "full", 1, str(BUILD / "article.mp4"))
+    with opencv_threads(1):
+        case = f"{size[0]}x{size[1]} full, 1 thread, encoding"
+        return compare(case, npukit, article, rounds, stages=npukit.stages)
+
+
+def check(feed: Feed, crop: str) -> None:
     """Make sure that both loops give the same pictures.
 
     Raises:
         AssertionError: they do not.
     """
-    own = Npukit(path, crop, 1, "null").pictures()
-    other = [frame for frame, _ in Article(path, crop, 1, "null").pictures()]
+    own = Npukit(feed, crop).pictures()
+    other = [frame for frame, _ in Article(feed, crop).pictures()]
     assert len(own) == len(other) > 0, f"{len(own)} and {len(other)} pictures"
     for index, (frame, peer) in enumerate(zip(own, other, strict=True)):
         assert frame.size == peer.size, f"frame {index}: {frame} and {peer}"
         for name in ("y", "vu"):
-            gap = cv2.absdiff(getattr(frame, name), getattr(peer, name))
-            assert np.mean(gap) < LARGEST_DIFFERENCE, (
-                f"{path.name} {crop}, frame {index}: {name} differs by {np.mean(gap):.2f} levels"
+            gap = np.mean(cv2.absdiff(getattr(frame, name), getattr(peer, name)))
+            assert gap < LARGEST_DIFFERENCE, (
+                f"{crop} {frame.size}, frame {index}: {name} differs by {gap:.2f} levels"
             )
 
 
-def skill(crop: str, threads: int) -> Skill:
-    """Portrait matting with the parameters that give the article's picture."""
-    given: dict[str, Any] = {
-        "crop": crop,
-        "mirror": True,
-        "view": "side_by_side",
-        "edge": "none",
-        "background": str(_BACKGROUND),
-    }
-    return load_skill(str(SKILL), given, threads=threads)
+@contextmanager
+def opencv_threads(count: int) -> Iterator[None]:
+    """OpenCV computes in so many threads, for a while."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(count)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
-def article(crop: str, threads: int) -> ArticleLoop:
-    """The article's loop around the skill's network."""
-    network = BareNetwork(SKILL / "model" / _NETWORKS[crop], threads)
-    return ArticleLoop(network, network.size, _BACKGROUND, square=crop == "square")
+class Feed(ABC):
+    """Frames for both loops, from their beginning each time."""
+
+    remark = ""
+
+    @abstractmethod
+    def source(self) -> Source:
+        """For npukit."""
+
+    @abstractmethod
+    def packed(self) -> Iterator[tuple[Array, float]]:
+        """For the article: NV21 bytes as a camera gives them, and seconds."""
+
+
+class Clip(Feed):
+    """A video file, decoded on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def source(self) -> Source:
+        """See `Feed.source`."""
+        return open_source(str(self.path))
+
+    def packed(self) -> Iterator[tuple[Array, float]]:
+        """See `Feed.packed`."""
+        with closing(self.source()) as source:
+            for captured in source.frames():
+                yield captured.frame.pack(), captured.time_s
+
+
+class Camera(Feed):
+    """Frames in memory, over and over: what a board's camera costs the processor."""
+
+    remark = ", camera frames"
+
+    def __init__(self, path: Path, count: int) -> None:
+        kept = cycle([frame.pack() for frame in read(path, _KEPT)])
+        self._frames = [(next(kept), index / 30.0) for index in range(count)]
+
+    def source(self) -> Source:
+        """See `Feed.source`."""
+        return _Memory(self._frames)
+
+    def packed(self) -> Iterator[tuple[Array, float]]:
+        """See `Feed.packed`."""
+        return iter(self._frames)
+
+
+class _Memory(Source):
+    def __init__(self, frames: list[tuple[Array, float]]) -> None:
+        super().__init__("memory", 30.0, len(frames))
+        self._frames = frames
+
+    @classmethod
+    def accepts(cls, uri: str) -> bool:
+        """See `Source.accepts`."""
+        return False
+
+    @classmethod
+    def open(cls, uri: str) -> Source:
+        """See `Source.open`."""
+        raise NotImplementedError
+
+    def frames(self) -> Iterator[Captured]:
+        """See `Source.frames`."""
+        for index, (nv21, time_s) in enumerate(self._frames):
+            yield Captured(Nv21Frame.from_packed(nv21, DEFAULT_COLOR), index, time_s)
 
 
 class Npukit:
-    """npukit's loop; the model is loaded once, each run opens the clip anew."""
+    """npukit's loop; the model is loaded once, each run opens the frames anew."""
 
-    def __init__(self, path: Path, crop: str, threads: int, sink: str) -> None:
-        self._session = Session(skill(crop, threads))
-        self._path = path
+    def __init__(self, feed: Feed, crop: str, threads: int = 1, sink: str = "null") -> None:
+        self._feed = feed
+        self._skill = skill(crop, threads)
         self._sink = sink
         self._report: Report | None = None
 
     def __call__(self) -> int:
         """Run once; how many frames."""
-        return self._run(None).frames_in
+        return self._run().frames_in
 
     def pictures(self) -> list[Nv21Frame]:
         """Run once and keep what comes out."""
@@ -131,19 +208,21 @@ class Npukit:
             for name, timings in found
         }
 
-    def _run(self, observe: Any) -> Report:
-        report = self._report = self._session.run(str(self._path), (self._sink,), observe)
+    def _run(self, observe: Callable[[Packet], None] | None = None) -> Report:
+        self._skill.reset()
+        stages, sinks = self._skill.stages(), [open_sink(self._sink)]
+        report = self._report = Pipeline(self._feed.source(), stages, sinks, observe).run()
         if report.error is not None:
             raise report.error
         return report
 
 
 class Article:
-    """The article's loop on frames of the same decoder, packed as a camera gives them."""
+    """The article's loop."""
 
-    def __init__(self, path: Path, crop: str, threads: int, sink: str) -> None:
+    def __init__(self, feed: Feed, crop: str, threads: int = 1, sink: str = "null") -> None:
+        self._feed = feed
         self._loop = article(crop, threads)
-        self._path = path
         self._sink = sink
 
     def __call__(self) -> int:
@@ -158,11 +237,36 @@ class Article:
 
     def pictures(self) -> Iterator[tuple[Nv21Frame, float]]:
         """What comes out, with its time."""
-        with closing(open_source(str(self._path))) as source:
-            for captured in source.frames():
-                result = self._loop(captured.frame.pack())
-                yield Nv21Frame.from_packed(result, captured.frame.color), captured.time_s
+        for nv21, time_s in self._feed.packed():
+            yield Nv21Frame.from_packed(self._loop(nv21), DEFAULT_COLOR), time_s
 
 
-def _file(name: str) -> str:
-    return str(BUILD / f"{name}.mp4")
+def without_glue(feed: Feed, crop: str, threads: int) -> int:
+    """The frames and the network side by side, and nothing else; how many frames."""
+    network = _network(crop, threads)
+    tensor = np.zeros((1, 3, *network.size[::-1]), np.float32)
+    infer = Stage("infer", lambda packet: packet.data.update(alpha=network(tensor)))
+    return Pipeline(feed.source(), [infer], [open_sink("null")]).run().frames_in
+
+
+def skill(crop: str, threads: int) -> Skill:
+    """Portrait matting with the parameters that give the article's picture."""
+    given = {
+        "crop": crop,
+        "mirror": True,
+        "view": "side_by_side",
+        "edge": "none",
+        "background": str(_BACKGROUND),
+    }
+    return load_skill(str(SKILL), given, threads=threads)
+
+
+def article(crop: str, threads: int) -> ArticleLoop:
+    """The article's loop around the skill's network."""
+    network = _network(crop, threads)
+    return ArticleLoop(network, network.size, _BACKGROUND, square=crop == "square")
+
+
+@cache
+def _network(crop: str, threads: int) -> BareNetwork:
+    return BareNetwork(SKILL / "model" / _NETWORKS[crop], threads)

@@ -32,6 +32,8 @@ class Row:
     Attributes:
         case: what was run.
         npukit, article: medians over the rounds.
+        bare: of decoder and network side by side with nothing between them, which no glue
+            can beat; None where it was not measured.
         speed: how many times as fast npukit is, by the medians; `low` and `high`: in the
             worst and the best round.
         cpu: how many times the processor time the article's loop takes.
@@ -42,6 +44,7 @@ class Row:
     case: str
     npukit: Cost
     article: Cost
+    bare: Cost | None
     speed: float
     low: float
     high: float
@@ -73,17 +76,21 @@ def compare(
     article: Callable[[], int],
     rounds: int,
     aim: float | None = None,
+    bare: Callable[[], int] | None = None,
     stages: Callable[[], Mapping[str, float]] = dict,
 ) -> Row:
-    """Both in turn, again and again, after one round that is not counted."""
-    npukit(), article()
-    pairs = [(timed(npukit), timed(article)) for _ in range(rounds)]
-    ours, theirs = (_medians(costs) for costs in zip(*pairs, strict=True))
-    ratios = [other.wall_ms / own.wall_ms for own, other in pairs]
+    """All in turn, again and again, after one round that is not counted."""
+    runs = [run for run in (npukit, article, bare) if run]
+    for run in runs:
+        run()
+    costs = [[timed(run) for run in runs] for _ in range(rounds)]
+    ours, theirs, *limit = (_medians(column) for column in zip(*costs, strict=True))
+    ratios = [other.wall_ms / own.wall_ms for own, other, *_ in costs]
     return Row(
         case=case,
         npukit=ours,
         article=theirs,
+        bare=limit[0] if limit else None,
         speed=theirs.wall_ms / ours.wall_ms,
         low=min(ratios),
         high=max(ratios),
@@ -99,53 +106,69 @@ def _medians(costs: Sequence[Cost]) -> Cost:
 
 def loop_table(rows: Iterable[Row]) -> list[str]:
     """Markdown lines, in frames a second."""
-    lines = [
-        "| whole loop | npukit fps | article fps | ratio (rounds) | aim "
-        "| npukit CPU ms | article CPU ms | ratio |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    lines += [
-        f"| {row.case} | {1e3 / row.npukit.wall_ms:.0f} | {1e3 / row.article.wall_ms:.1f} "
-        f"| {_ratio(row)} | {_aim(row)} "
-        f"| {row.npukit.cpu_ms:.2f} | {row.article.cpu_ms:.2f} | {row.cpu:.1f}x |"
-        for row in rows
-    ]
-    return lines
+    head = ("whole loop", "npukit fps", "article fps", "ratio (rounds)", "aim")
+    return _table(
+        (*head, "npukit CPU ms", "article CPU ms", "ratio", "without any glue"),
+        (
+            (
+                row.case,
+                f"{1e3 / row.npukit.wall_ms:.0f}",
+                f"{1e3 / row.article.wall_ms:.1f}",
+                _ratio(row),
+                _aim(row),
+                f"{row.npukit.cpu_ms:.2f}",
+                f"{row.article.cpu_ms:.2f}",
+                f"{row.cpu:.1f}x",
+                _limit(row),
+            )
+            for row in rows
+        ),
+    )
 
 
 def glue_table(rows: Iterable[Row]) -> list[str]:
     """Markdown lines, in milliseconds a frame."""
-    lines = [
-        "| glue alone | npukit ms | article ms | ratio (rounds) | aim |",
-        "|---|--:|--:|--:|--:|",
-    ]
-    lines += [
-        f"| {row.case} | {row.npukit.wall_ms:.2f} | {row.article.wall_ms:.2f} "
-        f"| {_ratio(row)} | {_aim(row)} |"
-        for row in rows
-    ]
-    return lines
+    return _table(
+        ("glue alone", "npukit ms", "article ms", "ratio (rounds)", "aim"),
+        (
+            (
+                row.case,
+                f"{row.npukit.wall_ms:.2f}",
+                f"{row.article.wall_ms:.2f}",
+                _ratio(row),
+                _aim(row),
+            )
+            for row in rows
+        ),
+    )
 
 
 def stage_table(rows: Iterable[Row]) -> list[str]:
     """Markdown lines: where npukit's time goes."""
     kept = [row for row in rows if row.stages]
     names = list(dict.fromkeys(name for row in kept for name in row.stages))
-    lines = [
-        "| npukit, p50 ms | " + " | ".join(names) + " |",
-        "|---|" + "--:|" * len(names),
-    ]
-    lines += [
-        f"| {row.case} | "
-        + " | ".join(f"{row.stages[name]:.2f}" if name in row.stages else "" for name in names)
-        + " |"
-        for row in kept
-    ]
-    return lines
+    return _table(
+        ("npukit, p50 ms", *names),
+        (
+            (row.case, *(f"{row.stages[name]:.2f}" if name in row.stages else "" for name in names))
+            for row in kept
+        ),
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] + ["--:"] * (len(head) - 1), *rows]
+    return [f"| {' | '.join(line)} |" for line in lines]
 
 
 def _ratio(row: Row) -> str:
     return f"**{row.speed:.1f}x** ({row.low:.1f}-{row.high:.1f})"
+
+
+def _limit(row: Row) -> str:
+    if row.bare is None:
+        return ""
+    return f"{1e3 / row.bare.wall_ms:.0f} fps, {row.article.wall_ms / row.bare.wall_ms:.1f}x"
 
 
 def _aim(row: Row) -> str:

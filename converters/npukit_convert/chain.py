@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npukit import __version__
-from npukit.errors import ConfigError
+from npukit.errors import ConfigError, did_you_mean
 from npukit.runtime.build import InputSpec, SimulatorBuild
 from npukit_convert.config import ConvertConfig, read_config
 from npukit_convert.errors import ConversionError
@@ -39,7 +39,7 @@ def make_build(path: Path) -> SimulatorBuild:
     }
     onnx = export(module, inputs, config.outputs)
     difference = largest_difference(module, onnx, inputs, config.outputs)
-    if difference > config.verify.max_abs:
+    if not difference <= config.verify.max_abs:  # NaN is a difference
         raise ConversionError(
             f"ONNX differs from torch by {difference:.2g}, allowed is {config.verify.max_abs:.2g}",
             where=str(path),
@@ -67,6 +67,8 @@ def _config_hash(config: ConvertConfig) -> str:
 
 
 def _module(config: ConvertConfig, path: Path) -> nn.Module:
+    from torch import nn
+
     name, _, factory = config.model.torch.partition(":")
     file = path.parent / f"{name}.py"
     where = f"{path}, model.torch"
@@ -77,12 +79,19 @@ def _module(config: ConvertConfig, path: Path) -> nn.Module:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-        made: Any = getattr(module, factory)()
-    except AttributeError as error:
-        raise ConfigError(f"{file} has no {factory}: {error}", where=where) from error
+        make: Any = getattr(module, factory, None)
+        made = None if make is None else make()
     except Exception as error:
         raise ConversionError(
             f"the network cannot be made: {type(error).__name__}: {error}", where=str(file)
         ) from error
-    network: nn.Module = made
-    return network
+    if make is None:
+        own = [
+            name
+            for name, item in vars(module).items()
+            if getattr(item, "__module__", "") == spec.name
+        ]
+        raise ConfigError(f"{file} has no {factory}", where=where, hint=did_you_mean(factory, own))
+    if not isinstance(made, nn.Module):
+        raise ConversionError(f"{factory} gives {made!r}, no torch.nn.Module", where=str(file))
+    return made

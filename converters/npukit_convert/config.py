@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from npukit.errors import ConfigError, did_you_mean
 from npukit.preprocess import Preprocess
@@ -30,9 +31,9 @@ class ModelConfig(_Strict):
 
 
 class InputConfig(_Strict):
-    """A network input: its NCHW shape, and the `preprocess:` declaration of a picture."""
+    """A network input: its shape, NCHW for a picture, and a picture's `preprocess:`."""
 
-    shape: tuple[int, ...] = Field(min_length=1)
+    shape: tuple[PositiveInt, ...] = Field(min_length=1)
     preprocess: dict[str, Any] | None = None
 
 
@@ -58,10 +59,19 @@ class ConvertConfig(_Strict):
     states: dict[str, str] = {}
     verify: VerifyConfig = VerifyConfig()
 
-    def preprocess(self, name: str) -> Preprocess | None:
-        """The declaration of an input, checked."""
-        declared = self.inputs[name].preprocess
-        return None if declared is None else Preprocess.from_dict(declared, f"input {name}")
+    def preprocess(self, name: str, where: str = "convert.yaml") -> Preprocess | None:
+        """The declaration of an input, checked; `where` is the file's name for messages."""
+        declared, shape = self.inputs[name].preprocess, self.inputs[name].shape
+        if declared is None:
+            return None
+        spec = Preprocess.from_dict(declared, f"{where}, inputs.{name}.preprocess")
+        if len(shape) != 4 or shape[:2] != (1, spec.channels) or shape[2] % 2 or shape[3] % 2:
+            raise ConfigError(
+                f"a {spec.to} picture is [1, {spec.channels}, H, W] with even H and W, "
+                f"not {list(shape)}",
+                where=f"{where}, inputs.{name}.shape",
+            )
+        return spec
 
 
 def read_config(path: Path) -> ConvertConfig:
@@ -72,8 +82,8 @@ def read_config(path: Path) -> ConvertConfig:
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", where=str(path)) from error
     except yaml.YAMLError as error:
         raise ConfigError(f"not valid YAML: {error}", where=str(path)) from error
     try:
@@ -81,8 +91,18 @@ def read_config(path: Path) -> ConvertConfig:
     except ValidationError as error:
         raise _first(error, path) from error
     for name in config.inputs:
-        config.preprocess(name)
+        config.preprocess(name, str(path))
+    for into, out in config.states.items():
+        _check_known("input", into, config.inputs, path)
+        _check_known("output", out, config.outputs, path)
     return config
+
+
+def _check_known(kind: str, name: str, known: Collection[str], path: Path) -> None:
+    if name not in known:
+        raise ConfigError(
+            f"no {kind} {name!r}", where=f"{path}, states", hint=did_you_mean(name, known)
+        )
 
 
 def _first(error: ValidationError, path: Path) -> ConfigError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,10 +65,12 @@ def largest_difference(
     """Max abs difference of torch and ONNX Runtime on random inputs, small and large.
 
     Noise from a fixed seed, of amplitude 0.1 and 1: of the full scale of a picture's bytes,
-    through its own preprocessing, or of a standard deviation of 1 for other inputs.
-    """
-    import torch
+    through its own preprocessing, or of a standard deviation of 1 for other inputs. NaN when
+    there is one in any output.
 
+    Raises:
+        ConversionError: the module refuses its inputs, or has other outputs than those named.
+    """
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     random = np.random.default_rng(0)
     worst = 0.0
@@ -76,13 +78,27 @@ def largest_difference(
         feeds: dict[str, F32] = {
             name: _noise(spec, amplitude, random) for name, spec in inputs.items()
         }
-        with torch.no_grad():
-            result = module(*(torch.from_numpy(feed) for feed in feeds.values()))
-        expected = result if isinstance(result, (tuple, list)) else (result,)
+        expected = _run(module, feeds.values())
+        if len(expected) != len(outputs):
+            raise ConversionError(
+                f"the network has {len(expected)} outputs, {len(outputs)} are named",
+                hint="name each in `outputs`",
+            )
         found = session.run(list(outputs), feeds)
         for one, other in zip(expected, found, strict=True):
-            worst = max(worst, float(np.abs(one.numpy() - other).max()))
+            worst = float(np.maximum(worst, np.abs(one - other).max()))  # keeps NaN
     return worst
+
+
+def _run(module: nn.Module, feeds: Iterable[F32]) -> list[F32]:
+    import torch
+
+    try:
+        with torch.no_grad():
+            result = module(*(torch.from_numpy(feed) for feed in feeds))
+    except Exception as error:
+        raise ConversionError(f"the network refuses its inputs: {error}") from error
+    return [one.numpy() for one in (result if isinstance(result, (tuple, list)) else (result,))]
 
 
 def _noise(spec: InputSpec, amplitude: float, random: np.random.Generator) -> F32:

@@ -8,6 +8,7 @@ shared by its four pixels, so that a picture looks to the model here as it does 
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 from typing import Dict, NamedTuple, Tuple
 
 import cv2
@@ -77,11 +78,14 @@ def from_rgb_matrix(color: Color) -> F64:
     return np.column_stack([np.stack([luma * y_gain, u * c_gain, v * c_gain]), offset])
 
 
+@lru_cache(maxsize=None)
 def recolor_matrix(source: Color, target: Color) -> F64:
     """(3, 4) float matrix from the (Y, U, V, 1) bytes of one colour to those of another."""
     forward, backward = from_rgb_matrix(target), from_rgb_matrix(source)
     linear = forward[:, :3] @ np.linalg.inv(backward[:, :3])
-    return np.column_stack([linear, forward[:, 3] - linear @ backward[:, 3]])
+    matrix = np.column_stack([linear, forward[:, 3] - linear @ backward[:, 3]])
+    matrix.flags.writeable = False  # shared by all that ask
+    return matrix
 
 
 def yuv_to_rgb(
@@ -108,9 +112,7 @@ def yuv_to_rgb(
     affine = np.column_stack([matrix / 256.0, offset])
     height, width = y.shape
     full = cv2.resize(vu, (width, height), interpolation=cv2.INTER_NEAREST)
-    yvu = np.empty((height, width, 3), np.uint8)
-    cv2.mixChannels([y, full], [yvu], [0, 0, 1, 1, 2, 2])
-    rgb: U8 = cv2.transform(yvu, affine[:, [0, 2, 1, 3]])
+    rgb: U8 = cv2.transform(cv2.merge([y, full]), affine[:, [0, 2, 1, 3]])
     return rgb
 
 

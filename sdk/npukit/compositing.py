@@ -20,7 +20,7 @@ from npukit.frame import Nv21Frame, Rect
 def to_8bit(alpha: F32) -> U8:
     """Alpha 0..1 float32 of any shape (1, 1, H, W) or (H, W) to (H, W) uint8 0..255."""
     plane = alpha.reshape(alpha.shape[-2:])
-    scaled: U8 = cv2.convertScaleAbs(np.maximum(plane, 0.0), alpha=255.0)
+    scaled: U8 = cv2.convertScaleAbs(np.clip(plane, 0.0, 1.0), alpha=255.0)
     return scaled
 
 
@@ -98,11 +98,12 @@ def blend(
             hint="recolor the background once, with Nv21Frame.recolor",
         )
     out = out or Nv21Frame.empty(foreground.width, foreground.height, foreground.color)
-    out.paste(background)
-    if matte.rect is not None:
-        front, back, into = (frame.crop(matte.rect) for frame in (foreground, background, out))
-        _blend_plane(front.y, back.y, matte.y, into.y)
-        _blend_plane(front.vu, back.vu, matte.vu, into.vu)
+    out.check_takes(background)
+    if matte.rect is None:
+        out.paste(background)
+    else:
+        _blend_plane(foreground.y, background.y, matte.y, matte.rect, out.y)
+        _blend_plane(foreground.vu, background.vu, matte.vu, matte.rect.half, out.vu)
     return out
 
 
@@ -176,18 +177,26 @@ class TemporalFilter:
         return np.rint(self._previous).astype(np.uint8)
 
 
-def _blend_plane(front: U8, back: U8, alpha: U8, out: U8) -> None:
+def _blend_plane(front: U8, back: U8, alpha: U8, rect: Rect, out: U8) -> None:
+    """Blend within `rect`, which `alpha` covers; around it is the background."""
+    rows = slice(rect.y, rect.y + rect.height)
+    columns = slice(rect.x, rect.x + rect.width)
+    out[: rows.start] = back[: rows.start]
+    out[rows.stop :] = back[rows.stop :]
+    out[rows, : columns.start] = back[rows, : columns.start]
+    out[rows, columns.stop :] = back[rows, columns.stop :]
     scale = 1.0 / 255.0
-    lit = cv2.multiply(front, alpha, scale=scale)
-    rest = cv2.multiply(back, cv2.bitwise_not(alpha), scale=scale)
-    out[...] = cv2.add(lit, rest, dst=lit)
+    lit = cv2.multiply(front[rows, columns], alpha, scale=scale)
+    rest = cv2.multiply(back[rows, columns], cv2.bitwise_not(alpha), scale=scale)
+    cv2.add(lit, rest, dst=out[rows, columns])
 
 
 def _opaque_part(alpha: U8, size: Tuple[int, int]) -> Optional[Tuple[Rect, Rect]]:
     """The part of `alpha` that is not zero, on its own grid and on the frame's.
 
     Both rectangles are cut where the two grids meet on an even pixel, with a pixel of zeros
-    around, so that scaling the part gives the values that scaling the whole would give.
+    around, so that scaling the part gives the values that scaling the whole would give (but for
+    a level in a few pixels of a million: OpenCV's float32 coordinates depend on the offset).
     """
     columns = _span(alpha.max(axis=0), size[0])
     rows = _span(alpha.max(axis=1), size[1])

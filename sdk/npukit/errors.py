@@ -6,6 +6,7 @@ Libraries raise these; only the command line turns them into words and exit code
 from __future__ import annotations
 
 import difflib
+import traceback
 from typing import Iterable, Optional
 
 
@@ -57,6 +58,23 @@ class SkillError(NpukitError):
     """The code of a skill failed on a frame, or cannot be loaded."""
 
 
+def skill_failed(error: BaseException, place: str) -> NpukitError:
+    """An error of a skill's code with the `place` in the run that it came from.
+
+    A typed error stays itself; another one becomes a `SkillError` that names its line.
+    """
+    if isinstance(error, NpukitError):
+        error.where = "{}, {}".format(error.where, place) if error.where else place
+        return error
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    failed = SkillError(
+        "{}: {}".format(type(error).__name__, error),
+        where="{}:{}, {}".format(at.filename, at.lineno, place),
+    )
+    failed.__cause__ = error
+    return failed
+
+
 def nearest(word: str, known: Iterable[str]) -> Optional[str]:
     """The known word that `word` most likely means, or None."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
@@ -65,7 +83,7 @@ def nearest(word: str, known: Iterable[str]) -> Optional[str]:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint for an unknown word: the nearest known one and the whole list."""
-    words = sorted(known)
+    words = sorted(set(known))
     near = nearest(word, words)
     listed = "known: {}".format(", ".join(words) or "none")
     return "did you mean {!r}? {}".format(near, listed) if near else listed

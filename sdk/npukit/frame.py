@@ -7,6 +7,7 @@ block surround their chroma sample, so one scale moves both planes alike.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple, Optional, Tuple
 
 import cv2
@@ -177,7 +178,7 @@ class Nv21Frame:
         """
         if out is None:
             out = Nv21Frame.empty(self.width, self.height, self.color)
-        out._check_takes(self)
+        out.check_takes(self)
         cv2.flip(self.y, 1, dst=out.y)
         cv2.flip(self.vu, 1, dst=out.vu)
         return out
@@ -266,11 +267,16 @@ class Nv21Frame:
         Raises:
             FrameError: another size, or another colour than this frame's.
         """
-        self._check_takes(other)
+        self.check_takes(other)
         np.copyto(self.y, other.y)
         np.copyto(self.vu, other.vu)
 
-    def _check_takes(self, other: Nv21Frame) -> None:
+    def check_takes(self, other: Nv21Frame) -> None:
+        """Refuse a frame whose pixels cannot be put into this one as they are.
+
+        Raises:
+            FrameError: another size, or another colour than this frame's.
+        """
         if other.size != self.size:
             raise FrameError("cannot put {}x{} into {}x{}".format(*other.size, *self.size))
         if other.color != self.color:
@@ -282,21 +288,18 @@ class Nv21Frame:
         """The same picture in another matrix and range; itself when that is its own."""
         if color == self.color:
             return self
-        affine = recolor_matrix(self.color, color)
         if color.matrix is self.color.matrix:
             # Only the range differs: each sample stands alone, a table does it.
-            values = np.arange(256)
-            y = _saturate(affine[0, 0] * values + affine[0, 3])
-            c = _saturate(affine[1, 1] * values + affine[1, 3])
+            y, c = _range_tables(self.color, color)
             return Nv21Frame(cv2.LUT(self.y, y), cv2.LUT(self.vu, c), color)
+        affine = recolor_matrix(self.color, color)
         half = cv2.resize(self.y, (self.width // 2, self.height // 2), interpolation=cv2.INTER_AREA)
-        yuv = cv2.merge([half, self.vu[:, :, 1], self.vu[:, :, 0]])
-        vu = cv2.transform(yuv.astype(np.float32), affine[[2, 1]])
+        vu = cv2.transform(cv2.merge([half, self.vu]), affine[[2, 1]][:, [0, 2, 1, 3]])
         # Luma of the new matrix depends on chroma: add what the chroma of each block gives.
         shift = cv2.transform(self.vu.astype(np.float32), affine[:1, [2, 1, 3]])
         shift = cv2.resize(shift, self.size, interpolation=cv2.INTER_NEAREST)
-        y = cv2.scaleAdd(self.y.astype(np.float32), float(affine[0, 0]), shift)
-        return Nv21Frame(_saturate(y), _saturate(vu), color)
+        y = cv2.addWeighted(self.y, float(affine[0, 0]), shift, 1.0, 0.0, dtype=cv2.CV_8U)
+        return Nv21Frame(y, vu, color)
 
 
 def letterbox_rect(source: Tuple[int, int], target: Tuple[int, int]) -> Rect:
@@ -308,10 +311,10 @@ def letterbox_rect(source: Tuple[int, int], target: Tuple[int, int]) -> Rect:
 
 
 def center_rect(source: Tuple[int, int], aspect: Tuple[int, int] = (1, 1)) -> Rect:
-    """The largest centred rectangle of an aspect (width, height) in a picture; all even."""
+    """The largest centred rectangle of an aspect (width, height) in a picture; all even, from 2."""
     width, height = source
-    fit_width = min(width, height * aspect[0] // aspect[1]) // 2 * 2
-    fit_height = min(height, width * aspect[1] // aspect[0]) // 2 * 2
+    fit_width = max(2, min(width, height * aspect[0] // aspect[1]) // 2 * 2)
+    fit_height = max(2, min(height, width * aspect[1] // aspect[0]) // 2 * 2)
     return Rect((width - fit_width) // 4 * 2, (height - fit_height) // 4 * 2, fit_width, fit_height)
 
 
@@ -370,5 +373,13 @@ def _join_packed(y: U8, chroma: U8, out: Optional[U8]) -> U8:
     return out
 
 
-def _saturate(values: F64) -> U8:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+@lru_cache(maxsize=None)
+def _range_tables(source: Color, target: Color) -> Tuple[U8, U8]:
+    """What the 256 values of luma and of chroma become in another range of the same matrix."""
+    affine = recolor_matrix(source, target)
+    values = np.arange(256)
+    luma, chroma = (
+        np.clip(np.rint(affine[row, row] * values + affine[row, 3]), 0, 255).astype(np.uint8)
+        for row in (0, 1)
+    )
+    return luma, chroma

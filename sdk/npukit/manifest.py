@@ -52,14 +52,16 @@ class Parameter(NamedTuple):
                 )
             return str(value)
         if self.type == "str":
-            return str(value)
+            return _text(value, where, "the value")
         return self._parse_number(value, where)
 
     def _parse_number(self, value: Any, where: str) -> Any:
         try:
             number = int(value) if self.type == "int" else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ConfigError("{!r} is no {}".format(value, self.type), where=where) from None
+        if isinstance(value, bool) or (isinstance(value, float) and value != number):
+            raise ConfigError("{!r} is no {}".format(value, self.type), where=where)
         low = float("-inf") if self.minimum is None else self.minimum
         high = float("inf") if self.maximum is None else self.maximum
         if not low <= number <= high:
@@ -136,14 +138,20 @@ def read_manifest(folder: str) -> Manifest:
 
 
 def _read_mapping(path: str) -> Mapping[str, Any]:
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
     try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
         if path.endswith(".json"):
             data = json.loads(text)
         else:
-            import yaml
-
+            try:
+                import yaml
+            except ImportError as error:
+                raise ConfigError(
+                    "reading YAML needs PyYAML: {}".format(error),
+                    where=path,
+                    hint="boards take the same content as skill.json",
+                ) from error
             try:
                 data = yaml.safe_load(text)
             except yaml.YAMLError as error:
@@ -160,7 +168,10 @@ def _manifest(folder: str, path: str, data: Mapping[str, Any]) -> Manifest:
     known = (*required, "title", "parameters", "truth")
     check_keys(data, known, path, required=required)
     models = {
-        str(name): {str(target): str(file) for target, file in _mapping(files, path, name).items()}
+        str(name): {
+            str(target): _text(file, path, "the file of model {}".format(name))
+            for target, file in _mapping(files, path, name).items()
+        }
         for name, files in _mapping(data["models"], path, "models").items()
     }
     parameters = {
@@ -169,18 +180,23 @@ def _manifest(folder: str, path: str, data: Mapping[str, Any]) -> Manifest:
     }
     if not isinstance(data["boards"], (list, tuple)):
         raise ConfigError("boards must be a list of names", where=path)
+    texts = {
+        key: _text(data[key], path, key)
+        for key in ("name", "version", "entry", "capture", "display", "title", "truth")
+        if data.get(key) is not None or key in required
+    }
     return Manifest(
         folder=folder,
-        name=str(data["name"]),
-        title=str(data.get("title", data["name"])),
-        version=str(data["version"]),
-        entry=str(data["entry"]),
+        name=texts["name"],
+        title=texts.get("title", texts["name"]),
+        version=texts["version"],
+        entry=texts["entry"],
         models=models,
-        boards=tuple(str(board) for board in data["boards"]),
-        capture=str(data["capture"]),
-        display=str(data["display"]),
+        boards=tuple(_text(board, path, "a board") for board in data["boards"]),
+        capture=texts["capture"],
+        display=texts["display"],
         parameters=parameters,
-        truth=str(data["truth"]) if data.get("truth") else None,
+        truth=texts.get("truth"),
     )
 
 
@@ -195,11 +211,30 @@ def _parameter(
         raise ConfigError(
             "unknown type {!r}".format(kind), where=where, hint=did_you_mean(kind, _TYPES)
         )
-    # YAML reads a bare `off` as a boolean; a choice is always text.
-    choices = tuple(str(choice) for choice in item.get("choices") or ())
-    selects = {str(key): str(value) for key, value in (item.get("selects") or {}).items()}
+    choices = item.get("choices") or []
+    if not isinstance(choices, list):
+        raise ConfigError("choices must be a list", where=where)
+    choices = tuple(_text(choice, where, "a choice") for choice in choices)
     if (kind == "choice") != bool(choices):
         raise ConfigError("choices belong to type choice, and it needs some", where=where)
+    selects = _selects(item, where, choices, models)
+    _check_bounds(item, where, kind)
+    parameter = Parameter(
+        name, kind, item["default"], str(item["help"]), choices,
+        item.get("minimum"), item.get("maximum"), selects,
+    )  # fmt: skip
+    try:
+        return parameter._replace(default=parameter.parse(item["default"]))
+    except ConfigError as error:
+        error.where = where
+        raise
+
+
+def _selects(
+    item: Mapping[str, Any], where: str, choices: Tuple[str, ...], models: Mapping[str, Any]
+) -> Dict[str, str]:
+    given = _mapping(item.get("selects") or {}, where, "selects")
+    selects = {str(key): str(value) for key, value in given.items()}
     if selects and set(selects) != set(choices):
         raise ConfigError("selects must name every choice once", where=where)
     for model in selects.values():
@@ -209,11 +244,26 @@ def _parameter(
                 where=where,
                 hint=did_you_mean(model, models),
             )
-    parameter = Parameter(
-        name, kind, item["default"], str(item["help"]), choices,
-        item.get("minimum"), item.get("maximum"), selects,
-    )  # fmt: skip
-    return parameter._replace(default=parameter.parse(item["default"]))
+    return selects
+
+
+def _check_bounds(item: Mapping[str, Any], where: str, kind: str) -> None:
+    bounds = [item[key] for key in ("minimum", "maximum") if item.get(key) is not None]
+    if bounds and kind not in ("int", "float"):
+        raise ConfigError("minimum and maximum belong to type int and float", where=where)
+    if not all(isinstance(bound, (int, float)) for bound in bounds) or bounds != sorted(bounds):
+        raise ConfigError("minimum and maximum must be rising numbers", where=where)
+
+
+def _text(value: Any, where: str, what: str) -> str:
+    """Text; a number is taken as it is written, but YAML's true and null are slips."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ConfigError(
+            "{} must be text, not {!r}".format(what, value),
+            where=where,
+            hint="YAML reads a bare off, no or nothing as false or null: quote it",
+        )
+    return str(value)
 
 
 def _mapping(value: Any, path: str, key: Any) -> Mapping[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Dict
 
 import numpy as np
@@ -23,7 +24,7 @@ class Timings:
 
     def add(self, seconds: float) -> None:
         """Count one duration."""
-        place = int(_PER_DECADE * np.log10(max(seconds, _SHORTEST) / _SHORTEST))
+        place = int(_PER_DECADE * math.log10(max(seconds, _SHORTEST) / _SHORTEST))
         self._counts[min(place, len(self._counts) - 1)] += 1
         self.total_s += seconds
 

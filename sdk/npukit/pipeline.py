@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from functools import partial
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from npukit.capture.base import Captured, Source
 from npukit.channel import Channel
 from npukit.display.base import Sink
-from npukit.errors import NpukitError, SkillError
+from npukit.errors import skill_failed
 from npukit.frame import Nv21Frame
 from npukit.metrics import Timings
 
@@ -200,7 +199,7 @@ class Pipeline:
                 if not self._deliver(outlets, packet) or self._stop.is_set():
                     break
                 began = time.perf_counter()
-        except Exception as error:  # noqa: BLE001 - kept in the report
+        except BaseException as error:  # noqa: BLE001 - kept in the report
             self._fail(error)
         finally:
             for outlet in outlets:
@@ -218,8 +217,9 @@ class Pipeline:
                 timings.add(time.perf_counter() - began)
                 if not self._deliver(outlets, packet):
                     break
-        except Exception as error:  # noqa: BLE001 - kept in the report
-            self._fail(_explained(error, stage.name, packet))
+        except BaseException as error:  # noqa: BLE001 - a skill's sys.exit() is an error too
+            index = packet.index if packet else "?"
+            self._fail(skill_failed(error, "stage {}, frame {}".format(stage.name, index)))
         finally:
             inbox.cancel()
             for outlet in outlets:
@@ -236,7 +236,7 @@ class Pipeline:
                 timings.add(now - began)
                 latency.add(now - packet.captured_at)
                 self.report.frames_out[name] += 1
-        except Exception as error:  # noqa: BLE001 - kept in the report
+        except BaseException as error:  # noqa: BLE001 - kept in the report
             self._fail(error)
         finally:
             inbox.cancel()
@@ -265,18 +265,3 @@ class Pipeline:
         """Keep the first error."""
         with self._lock:
             self.report.error = self.report.error or error
-
-
-def _explained(error: Exception, stage: str, packet: Optional[Packet]) -> Exception:
-    """An error of the skill's own code, with the frame and line that it happened at."""
-    if isinstance(error, NpukitError):
-        return error
-    at = traceback.extract_tb(error.__traceback__)[-1]
-    wrapped = SkillError(
-        "{}: {}".format(type(error).__name__, error),
-        where="{}:{}, stage {}, frame {}".format(
-            at.filename, at.lineno, stage, packet.index if packet else "?"
-        ),
-    )
-    wrapped.__cause__ = error
-    return wrapped

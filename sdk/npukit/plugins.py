@@ -70,6 +70,14 @@ class Plugins(Generic[T]):
             except PluginError:
                 continue
 
+    def summary(self) -> str:
+        """All names for a hint, with the reason of each that cannot be used here."""
+        reasons = self.failures()
+        return ", ".join(
+            "{} ({})".format(name, reasons[name]) if name in reasons else name
+            for name in self.names()
+        )
+
     def failures(self) -> Dict[str, str]:
         """Name and reason of each plugin that cannot be used here."""
         reasons = {}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Mapping, Optional, Sequence
+from typing import Any, Callable, List, Mapping, Optional, Sequence
 
-from npukit.capture import open_source
-from npukit.display import open_sink
-from npukit.errors import NpukitError
-from npukit.pipeline import Packet, Pipeline, Report
+from npukit.capture import Source, open_source
+from npukit.display import Sink, open_sink
+from npukit.errors import NpukitError, skill_failed
+from npukit.pipeline import Packet, Pipeline, Report, Stage
 from npukit.skill import Skill, load_skill
 
 
@@ -41,18 +41,29 @@ class Session:
             The report; its `error` says what went wrong, nothing is raised, so that a broken
             source does not stop the others.
         """
-        opened = []
+        opened: List[Sink] = []
+        source: Optional[Source] = None
         try:
-            opened = [open_sink(target) for target in displays or ("null",)]
+            for target in displays or ("null",):
+                opened.append(open_sink(target))
             source = open_source(capture)
+            stages = self._begin()
         except NpukitError as error:
             for sink in opened:
                 sink.close(complete=False)
+            if source is not None:
+                source.close()
             report = Report(capture)
             report.error = error
             return report
-        self.skill.reset()
-        return Pipeline(source, self.skill.stages(), opened, observe).run()
+        return Pipeline(source, stages, opened, observe).run()
+
+    def _begin(self) -> Sequence[Stage]:
+        try:
+            self.skill.reset()
+            return self.skill.stages()
+        except Exception as error:
+            raise skill_failed(error, "begin of a source") from error
 
 
 def run_skill(main_file: str, given: Optional[Mapping[str, Any]] = None) -> Report:

@@ -6,9 +6,10 @@ import importlib
 import os
 import sys
 import types
-from typing import Any, Mapping, Optional, Sequence, Type
+from contextlib import ExitStack
+from typing import Any, Dict, Mapping, Optional, Sequence, Type
 
-from npukit.errors import ConfigError, SkillError
+from npukit.errors import ConfigError, NpukitError, SkillError, skill_failed
 from npukit.frame import Nv21Frame
 from npukit.manifest import Manifest, read_manifest
 from npukit.pipeline import Packet, Stage
@@ -57,7 +58,10 @@ class Skill:
         return self.models[self.manifest.parameters[parameter].selects[self.settings[parameter]]]
 
     def _process(self, packet: Packet) -> None:
-        packet.frame = self.process(packet.frame)
+        result = self.process(packet.frame)
+        if not isinstance(result, Nv21Frame):
+            raise SkillError("process must return an Nv21Frame, not {!r}".format(result))
+        packet.frame = result
 
 
 def load_skill(
@@ -84,17 +88,36 @@ def load_skill(
     manifest = read_manifest(folder)
     settings = manifest.settings(given or {})
     kind = _entry(manifest)
-    models = {}
-    for name in manifest.needed_models(settings):
-        files = manifest.models[name]
-        if target not in files:
-            raise ConfigError(
-                "model {!r} has no file for target {!r}".format(name, target),
-                where=manifest.folder,
-                hint="it has: {}".format(", ".join(files) or "none"),
-            )
-        models[name] = load_model(manifest.path(files[target]), runtime, threads)
-    return kind(manifest, settings, models)
+    models: Dict[str, Model] = {}
+    with ExitStack() as undo:
+        for name in manifest.needed_models(settings):
+            models[name] = load_model(_model_file(manifest, name, target), runtime, threads)
+            undo.callback(models[name].close)
+        skill = _started(kind, manifest, settings, models)
+        undo.pop_all()
+    return skill
+
+
+def _started(
+    kind: Type[Skill], manifest: Manifest, settings: Mapping[str, Any], models: Mapping[str, Model]
+) -> Skill:
+    try:
+        return kind(manifest, settings, models)
+    except NpukitError:
+        raise
+    except Exception as error:
+        raise skill_failed(error, "start of {}".format(manifest.name)) from error
+
+
+def _model_file(manifest: Manifest, name: str, target: str) -> str:
+    files = manifest.models[name]
+    if target not in files:
+        raise ConfigError(
+            "model {!r} has no file for target {!r}".format(name, target),
+            where=manifest.folder,
+            hint="it has: {}".format(", ".join(files) or "none"),
+        )
+    return manifest.path(files[target])
 
 
 def _entry(manifest: Manifest) -> Type[Skill]:
@@ -114,7 +137,7 @@ def _entry(manifest: Manifest) -> Type[Skill]:
     sys.modules[package] = holder
     try:
         module = importlib.import_module("{}.{}".format(package, module_name))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SkillError(
             "the skill's code cannot be imported: {}: {}".format(type(error).__name__, error),
             where=where,

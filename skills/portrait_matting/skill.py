@@ -55,7 +55,16 @@ class PortraitMatting(Skill):
         view = packet.frame
         if self.settings["crop"] == "square":
             view = view.crop(center_rect(view.size))
-        if self.settings["mirror"]:
+        if self.settings["view"] == "side_by_side":
+            # Put where it will be shown: into the left half of the result.
+            canvas = self._canvas(2 * view.width, view.height, view.color)
+            place = canvas.crop(Rect(0, 0, *view.size))
+            if self.settings["mirror"]:
+                view.flip(out=place)
+            else:
+                place.paste(view)
+            packet.data["canvas"], view = canvas, place
+        elif self.settings["mirror"]:
             view = view.flip(out=self._canvas(*view.size, color=view.color))
         packet.frame = view
         packet.data["image"] = self._image.feed(view)
@@ -68,7 +77,7 @@ class PortraitMatting(Skill):
         view = packet.frame
         alpha = self._refine(packet.data["alpha"], view.y)
         matte = packet.data["matte"] = Matte(alpha, view.size)
-        packet.frame = self._compose(view, matte)
+        packet.frame = self._compose(view, matte, packet.data.pop("canvas", None))
 
     def _refine(self, alpha: U8, luma: U8) -> U8:
         if self.settings["smooth"]:
@@ -77,7 +86,8 @@ class PortraitMatting(Skill):
             return sharpen_edge(alpha)
         return guided_filter(alpha, luma) if self.settings["edge"] == "guided" else alpha
 
-    def _compose(self, view: Nv21Frame, matte: Matte) -> Nv21Frame:
+    def _compose(self, view: Nv21Frame, matte: Matte, canvas: Nv21Frame | None) -> Nv21Frame:
+        """The result; `canvas`, for side by side, has the view in its left half already."""
         width, height = view.size
         if self.settings["view"] == "alpha":
             out = self._canvas(width, height, view.color)
@@ -85,12 +95,10 @@ class PortraitMatting(Skill):
             out.y[:] = matte.to_plane()
             return out
         background = self._background.behind(view)
-        if self.settings["view"] == "result":
+        if canvas is None:
             return blend(view, background, matte, self._canvas(width, height, view.color))
-        out = self._canvas(2 * width, height, view.color)
-        out.crop(Rect(0, 0, width, height)).paste(view)
-        blend(view, background, matte, out.crop(Rect(width, 0, width, height)))
-        return out
+        blend(view, background, matte, canvas.crop(Rect(width, 0, width, height)))
+        return canvas
 
     def _canvas(self, width: int, height: int, color: Color) -> Nv21Frame:
         return Nv21Frame(

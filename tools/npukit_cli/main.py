@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 something the user can fix, 2 a bug (with a log file), 130
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -20,7 +21,6 @@ OK, FIXABLE, BUG, INTERRUPTED = 0, 1, 2, 130
 app = typer.Typer(
     name="npukit",
     help="Run, measure and prepare vision skills for NPU boards.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -37,31 +37,39 @@ def _options() -> None:
 
 def main() -> None:
     """The console script."""
-    sys.exit(invoke(sys.argv[1:]))
+    try:
+        code = invoke(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output (head, less) has gone
+        # Python flushes once more at its end: let that succeed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = FIXABLE
+    sys.exit(code)
 
 
 def invoke(arguments: Sequence[str]) -> int:
-    """Run one command line; the exit code is returned, nothing is raised."""
+    """Run one command line and return the exit code; only `BrokenPipeError` is raised."""
     try:
-        code = app(list(arguments), standalone_mode=False)
+        code = int(app(list(arguments) or ["--help"], standalone_mode=False) or OK)
     except TyperException as error:  # wrong options: the user can fix it
-        output.error(
-            NpukitError(error.format_message(), hint="see npukit {} --help".format(
-                arguments[0] if arguments and not arguments[0].startswith("-") else ""
-            ).replace("  ", " ")),
-            as_json="--json" in arguments,
-        )  # fmt: skip
+        problem = NpukitError(error.format_message(), hint=f"see {_help_command(arguments)}")
+        output.error(problem, as_json="--json" in arguments)
         return FIXABLE
     except NpukitError as error:
         output.error(error, as_json="--json" in arguments)
         return FIXABLE
     except (KeyboardInterrupt, typer.Abort):
-        output.say("interrupted")
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output (head, less) has gone
-        sys.stderr.close()
-        return FIXABLE
+        code = INTERRUPTED
+    except BrokenPipeError:
+        raise
     except Exception as error:  # noqa: BLE001 - the last resort writes a log file
         output.bug(error, arguments, as_json="--json" in arguments)
         return BUG
-    return int(code or OK)
+    if code == INTERRUPTED:
+        output.say("interrupted")
+    return code
+
+
+def _help_command(arguments: Sequence[str]) -> str:
+    known = {command.name for command in app.registered_commands}
+    return " ".join(["npukit", *(word for word in arguments[:1] if word in known), "--help"])

@@ -7,15 +7,18 @@ import platform
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
 
 from npukit import __version__
 from npukit.errors import NpukitError
+
+_UNFOLDED = 1000  # columns
 
 
 def say(text: str) -> None:
@@ -82,13 +85,29 @@ def bug(problem: BaseException, arguments: Sequence[str], as_json: bool = False)
     )
 
 
+def counted(word: str, count: int, hidden: bool = False) -> Iterator[int]:
+    """The numbers below `count`, with a progress bar for a person at the terminal.
+
+    It is drawn between the steps only: a thread that draws would be measured with them.
+    """
+    with Progress(
+        console=_console(stderr=True),
+        transient=True,
+        auto_refresh=False,
+        disable=hidden or not is_terminal(),
+    ) as bar:
+        yield from bar.track(range(count), description=word)
+
+
 def is_terminal() -> bool:
     """Whether a person watches stderr, so that a progress bar makes sense."""
     return sys.stderr.isatty()
 
 
 def _console(stderr: bool = False) -> Console:
-    return Console(stderr=stderr)
+    # Into a pipe or file, lines are not folded: names stay whole for who searches them.
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, width=None if terminal else _UNFOLDED)
 
 
 def _is_number(text: str) -> bool:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from npukit.arrays import U8
+from npukit.errors import DisplayError
 from npukit.files import replacing
 from npukit.frame import Nv21Frame
 from npukit.pipeline import Packet
@@ -65,6 +66,9 @@ def write_report(
         summary: what `npukit run --json` prints.
         snapshots: pictures of each run.
         curves: error of each frame of each run, where it was measured.
+
+    Raises:
+        DisplayError: it cannot be written.
     """
     runs = zip(summary["runs"], snapshots, curves, strict=True)
     settings = ", ".join(f"{name}={value}" for name, value in summary["settings"].items())
@@ -78,8 +82,11 @@ def write_report(
         f"<title>npukit: {escape(summary['skill'])}</title><style>{_STYLE}</style>"
         f"{''.join(body)}</html>"
     )
-    with replacing(path) as temporary:
-        Path(temporary).write_text(page, encoding="utf-8")
+    try:
+        with replacing(path) as temporary:
+            Path(temporary).write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise DisplayError(f"cannot write the report: {error.strerror}", where=path) from error
 
 
 def _run_html(run: dict[str, Any], kept: Snapshots | None, curve: Sequence[float]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from npukit.capture import SOURCES
+from npukit.display import SINKS
 from npukit.errors import ConfigError, NpukitError
 from npukit.manifest import Manifest
 from npukit.pipeline import Packet, Report
@@ -110,22 +113,33 @@ def expand_targets(displays: Sequence[str], cameras: Sequence[str]) -> list[tupl
     """The sinks of each source: `{name}` becomes the source's name.
 
     Raises:
-        ConfigError: two sources would write to one file.
+        ConfigError: a file would be written twice, or is a source.
     """
     expanded = [
         tuple(display.replace("{name}", _stem(camera)) for display in displays)
         for camera in cameras
     ]
+    sources = {_place(camera) for camera in cameras}
     taken: set[str] = set()
     for camera, targets in zip(cameras, expanded, strict=True):
-        for target in set(targets) - {"null"}:
-            if target in taken:
+        for target in targets:
+            place = _place(target)
+            if place in sources:
+                raise ConfigError(f"{camera!r} would overwrite the source {target!r}")
+            if place in taken:
                 raise ConfigError(
-                    f"{camera!r} would overwrite {target!r} of another source",
+                    f"{camera!r} would overwrite {target!r}, which is another result",
                     hint="put {name} into --display: it stands for the source's name",
                 )
-            taken.add(target)
+            if target != "null":
+                taken.add(place)
     return expanded
+
+
+def _place(text: str) -> str:
+    """The file or folder that a source or sink names, to compare them."""
+    kind, _, rest = text.partition(":")
+    return os.path.realpath(rest if kind in (*SOURCES.names(), *SINKS.names()) else text)
 
 
 def _stem(camera: str) -> str:
@@ -226,7 +240,4 @@ def _exit_code(runs: Sequence[Run], order: Order) -> int:
         elif problem is not None:
             code = 2
             output.bug(problem, [order.skill, run.report.source])
-    if any(run.report.interrupted for run in runs):
-        output.say("interrupted")
-        return 130
-    return code
+    return 130 if any(run.report.interrupted for run in runs) else code

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from npukit.capture.base import Captured, Source
 from npukit.errors import CaptureError
 from npukit.plugins import Plugins
@@ -19,16 +21,17 @@ def open_source(uri: str) -> Source:
     Raises:
         CaptureError: nothing accepts it, or it cannot be opened.
     """
-    kind, _, rest = uri.partition(":")
-    if kind in SOURCES.names():
+    kind, colon, rest = uri.partition(":")
+    # A folder may have the name of a kind, such as images.
+    if kind in SOURCES.names() and (colon or not os.path.exists(uri)):
         return SOURCES.get(kind).open(rest)
     for source in SOURCES.usable():
         if source.accepts(uri):
             return source.open(uri)
     raise CaptureError(
-        "no such file or folder, and no kind of source accepts it",
+        "no kind of source accepts it" if os.path.exists(uri) else "no such file or folder",
         where=uri,
-        hint="kinds: {}".format(", ".join(SOURCES.names())),
+        hint="kinds: {}".format(SOURCES.summary()),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Iterator, List
+from typing import Iterator, List, Optional
 
 import cv2
 
+from npukit.arrays import U8
 from npukit.capture.base import Captured, Source, even_part
 from npukit.color import Color
 from npukit.errors import CaptureError
@@ -45,11 +46,20 @@ class ImageSource(Source):
     def frames(self) -> Iterator[Captured]:
         """See `Source.frames`."""
         for index, path in enumerate(self._files):
-            picture = cv2.imread(path, cv2.IMREAD_COLOR)
-            if picture is None:
-                raise CaptureError("not a picture that OpenCV reads", where=path)
+            picture = _read(path)
             rect = even_part(picture.shape[1], picture.shape[0], self)
             if not rect.width or not rect.height:
                 raise CaptureError("the picture is smaller than 2x2", where=path)
             part = picture[: rect.height, : rect.width]
             yield Captured(Nv21Frame.from_bgr(part, Color()), index, index / self.fps)
+
+
+def _read(path: str) -> U8:
+    """(H, W, 3) BGR."""
+    try:
+        picture: Optional[U8] = cv2.imread(path, cv2.IMREAD_COLOR)
+    except cv2.error as error:  # too large a picture
+        raise CaptureError("OpenCV refuses the picture: {}".format(error), where=path) from error
+    if picture is None:
+        raise CaptureError("not a picture that OpenCV reads", where=path)
+    return picture

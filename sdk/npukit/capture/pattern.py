@@ -14,6 +14,7 @@ from npukit.errors import CaptureError
 from npukit.frame import Nv21Frame
 
 _BITS = 16
+_MOST = 8192  # pixels a side
 _FORM = re.compile(r"^(?:(\d+)x(\d+))?((?:,?(?:fps|frames)=\d+)*)$")
 
 
@@ -45,13 +46,17 @@ class PatternSource(Source):
         options = dict(re.findall(r"(fps|frames)=(\d+)", form.group(3)))
         width, height = (int(side) if side else default for side, default in
                          zip(form.groups()[:2], (1280, 720)))  # fmt: skip
-        smallest = 8 * _BITS // 2
-        if width < smallest or height < 32 or width % 2 or height % 2:
+        smallest, fps = 8 * _BITS // 2, float(options.get("fps", 30))
+        if width < smallest or height < 32 or width % 2 or height % 2 or max(width, height) > _MOST:
             raise CaptureError(
-                "size {}x{}: even, at least {}x32".format(width, height, smallest),
+                "size {}x{}: even, at least {}x32, at most {}".format(
+                    width, height, smallest, _MOST
+                ),
                 where="pattern:" + uri,
             )
-        return cls(width, height, float(options.get("fps", 30)), int(options.get("frames", 300)))
+        if not fps:
+            raise CaptureError("fps must be at least 1", where="pattern:" + uri)
+        return cls(width, height, fps, int(options.get("frames", 300)))
 
     def frames(self) -> Iterator[Captured]:
         """See `Source.frames`."""

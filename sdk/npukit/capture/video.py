@@ -98,7 +98,7 @@ class VideoSource(Source):
             ) from error
         if index == 0:
             raise CaptureError("the video holds no frames that can be decoded", where=self.uri)
-        self._check_end(index, last + held - first, gap)
+        self._check_end(index, max(last, last - first) + held, gap)
 
     def close(self) -> None:
         """See `Source.close`."""
@@ -136,6 +136,8 @@ class VideoSource(Source):
         if decoded.format.name not in _PLANAR_420:
             decoded = self._to_420(decoded, color)
         rect = even_part(decoded.width, decoded.height, self)
+        if not rect.width or not rect.height:
+            raise CaptureError("the picture is smaller than 2x2", where=self.uri)
         half = rect.half
         y, u, v = (_view(plane) for plane in decoded.planes)
         vu = self._pool.take(half.height, half.width, 2)

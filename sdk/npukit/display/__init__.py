@@ -28,9 +28,7 @@ def open_sink(target: str) -> Sink:
     raise DisplayError(
         "no kind of sink accepts it",
         where=target,
-        hint="a .mp4 file, a folder (with / at its end), or a kind: {}".format(
-            ", ".join(SINKS.names())
-        ),
+        hint="a .mp4 file, a folder (with / at its end), or a kind: {}".format(SINKS.summary()),
     )
 
 

@@ -27,7 +27,8 @@ _FILE = {
     "frag_duration": "1000000",  # microseconds: a killed run loses the last second or two
     "flush_packets": "1",
 }
-_H264 = {"preset": "veryfast", "crf": "20"}
+# No B-frames: they shift the times by what they are reordered, and leave holes in a part.
+_H264 = {"preset": "veryfast", "crf": "20", "bf": "0"}
 _MPEG4 = {"flags": "+qscale", "global_quality": str(3 * 118)}  # 118 = FF_QP2LAMBDA
 
 
@@ -87,12 +88,9 @@ class VideoSink(Sink):
 
     def close(self, complete: bool) -> None:
         """See `Sink.close`."""
-        if self._container is None:
-            self.notices.append("no frames, nothing written to {}".format(self.target))
-            return
         try:
             self._finish()
-            if complete:
+            if complete and self._count:
                 os.replace(self._part, self.target)
         except (av.error.FFmpegError, OSError) as error:
             if self._count:
@@ -100,7 +98,9 @@ class VideoSink(Sink):
             raise DisplayError(
                 "cannot finish the file: {}".format(error), where=self._part
             ) from error
-        if complete:
+        if not self._count:
+            self.notices.append("no frames, nothing written to {}".format(self.target))
+        elif complete:
             self.notices.append("{} frames in {}".format(self._count, self.target))
         else:
             self.notices.append(
@@ -127,8 +127,11 @@ class VideoSink(Sink):
         self._container.start_encoding()  # a file that cannot be written is told at once
 
     def _finish(self) -> None:
+        if self._container is None:
+            return
         try:
-            self._encode(None)
+            if self._count:
+                self._encode(None)
         finally:
             container, self._container = self._container, None
             container.close()

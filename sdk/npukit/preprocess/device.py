@@ -23,16 +23,10 @@ def to_tensor(spec: Preprocess, packed: U8) -> F32:
     """
     frame = Nv21Frame.from_packed(packed, spec.color)
     if spec.to == "gray":
-        picture = frame.y[:, :, np.newaxis]
+        picture = frame.y
     else:
         picture = yuv_to_rgb(frame.y, frame.vu, spec.color, bgr=spec.to == "bgr")
-    tensor = np.empty((1, spec.channels, frame.height, frame.width), np.float32)
-    for channel in range(spec.channels):
-        mean, scale = spec.mean[channel], spec.scale[channel]
-        plane = cv2.extractChannel(picture, channel)
-        np.multiply(
-            np.subtract(plane, np.float32(mean), out=tensor[0, channel]),
-            np.float32(scale),
-            out=tensor[0, channel],
-        )
-    return tensor
+    tensor = np.array(cv2.split(picture), np.float32)
+    tensor -= np.array(spec.mean, np.float32).reshape(-1, 1, 1)
+    tensor *= np.array(spec.scale, np.float32).reshape(-1, 1, 1)
+    return tensor[np.newaxis]

@@ -22,8 +22,8 @@ def source_rect(
     """
     if (spec.geometry == "roi") != (roi is not None):
         raise FrameError(
-            "geometry {} {} a rectangle".format(
-                spec.geometry, "needs" if roi is None else "takes no"
+            "geometry {} {} rectangle".format(
+                spec.geometry, "needs a" if roi is None else "takes no"
             )
         )
     if roi is not None:

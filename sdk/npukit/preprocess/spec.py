@@ -13,7 +13,7 @@ SOURCES = ("nv21",)
 GEOMETRIES = ("full", "center", "letterbox", "roi")
 ORDERS = {"rgb": 3, "bgr": 3, "gray": 1}
 
-_LARGEST = 3.4e38  # of float32, in which the network computes
+_LARGEST = 3.4028234663852886e38  # of float32, in which the network computes
 
 _E = TypeVar("_E", Matrix, Range)
 

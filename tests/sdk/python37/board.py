@@ -1,17 +1,19 @@
 """What must work on a board: Python 3.7 with numpy and OpenCV as on the HiLens Kit, no more.
 
-Run by that Python, in a folder that holds `npukit` and the skills: `python board.py CHECK`.
+Run by that Python, in a folder that holds `npukit` and the skills: `python board.py RESULTS`.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import os
 import pkgutil
 import subprocess
 import sys
 import tempfile
+import traceback
 from typing import Any, Callable, Dict, List, Tuple, Type
 
 import cv2
@@ -262,7 +264,9 @@ def check_recolor() -> None:
 
 def check_odd_sizes_are_refused() -> None:
     raises(FrameError, Nv21Frame.empty, 31, 24, Color())
-    raises(FrameError, Nv21Frame, np.zeros((4, 4), np.uint8), np.zeros((2, 1, 2), np.uint8), Color())
+    raises(
+        FrameError, Nv21Frame, np.zeros((4, 4), np.uint8), np.zeros((2, 1, 2), np.uint8), Color()
+    )
     raises(FrameError, Nv21Frame.from_rgb, np.zeros((5, 4, 3), np.uint8), Color())
 
 
@@ -408,10 +412,26 @@ def check_a_bundle_starts_by_its_main() -> None:
     assert done.returncode == 0, done.stdout
     pictures = sorted(os.listdir("pictures"))
     assert pictures == ["{:06d}.png".format(number) for number in range(9)]
-    expected = [captured.frame.flip() for captured in open_source("pattern:64x32,frames=9").frames()]
+    expected = [
+        captured.frame.flip() for captured in open_source("pattern:64x32,frames=9").frames()
+    ]
     for name, frame in zip(pictures, expected):
         assert np.array_equal(cv2.imread(os.path.join("pictures", name)), frame.to_bgr()), name
 
 
+def run_all() -> Dict[str, str]:
+    """The traceback of each check, empty for one that holds."""
+    outcomes = {}
+    for name, check in list(globals().items()):
+        if name.startswith("check_"):
+            try:
+                check()
+                outcomes[name] = ""
+            except Exception:  # noqa: BLE001 - the test that started this shows it
+                outcomes[name] = traceback.format_exc()
+    return outcomes
+
+
 if __name__ == "__main__":
-    globals()[sys.argv[1]]()
+    with open(sys.argv[1], "w", encoding="utf-8") as results:
+        json.dump(run_all(), results)

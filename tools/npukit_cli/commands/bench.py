@@ -41,7 +41,8 @@ def bench(
     with Session(load_skill(str(find_skill(skill)), given, threads=threads)) as session:
         manifest = session.skill.manifest
         source = camera or manifest.asset(manifest.capture)
-        reports = [session.run(source, ()) for _ in range(rounds + 1)][1:]
+        numbers = output.counted("rounds", rounds + 1, hidden=json)
+        reports = [session.run(source, ()) for _ in numbers][1:]
     for report in reports:
         if report.error is not None:
             raise report.error

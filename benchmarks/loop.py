@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from functools import cache
-from itertools import cycle
+from contextlib import closing
+from functools import cached_property
+from itertools import cycle, islice
 from pathlib import Path
 
 import cv2
@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.article import Array, ArticleLoop, BareNetwork
 from benchmarks.clips import BUILD, SKILL, Size, clip, read
-from benchmarks.measure import Row, compare
+from benchmarks.measure import Contestant, Row, compare
 from npukit.capture import Captured, Source, open_source
 from npukit.color import DEFAULT_COLOR
 from npukit.display import open_sink
@@ -58,28 +58,25 @@ def rows(rounds: int, count: int) -> Iterator[Row]:
 
 def measure(feed: Feed, size: Size, crop: str, threads: int, rounds: int) -> Row:
     """One case with a null sink; `threads` for ONNX Runtime and for OpenCV."""
-    npukit = Npukit(feed, crop, threads)
-    article = Article(feed, crop, threads)
     words = f"{threads} thread{'s' if threads > 1 else ''}{feed.remark}"
-    with opencv_threads(threads):
-        return compare(
-            f"{size[0]}x{size[1]} {crop}, {words}",
-            npukit,
-            article,
-            rounds,
-            AIMS.get(size[1]),
-            bare=lambda: without_glue(feed, crop, threads),
-            stages=npukit.stages,
-        )
+    return compare(
+        f"{size[0]}x{size[1]} {crop}, {words}",
+        Contestant(Npukit, feed, crop, threads, threads=threads),
+        Contestant(Article, feed, crop, threads, threads=threads),
+        rounds,
+        AIMS.get(size[1]),
+        Contestant(WithoutGlue, feed, crop, threads, threads=threads),
+    )
 
 
 def measure_encoding(feed: Feed, size: Size, rounds: int) -> Row:
     """One case with a file as its sink, in one thread besides the encoder's own."""
-    npukit = Npukit(feed, "full", 1, str(BUILD / "npukit.mp4"))
-    article = Article(feed, "full", 1, str(BUILD / "article.mp4"))
-    with opencv_threads(1):
-        case = f"{size[0]}x{size[1]} full, 1 thread, encoding"
-        return compare(case, npukit, article, rounds, stages=npukit.stages)
+    return compare(
+        f"{size[0]}x{size[1]} full, 1 thread, encoding",
+        Contestant(Npukit, feed, "full", 1, str(BUILD / "npukit.mp4")),
+        Contestant(Article, feed, "full", 1, str(BUILD / "article.mp4")),
+        rounds,
+    )
 
 
 def check(feed: Feed, crop: str) -> None:
@@ -98,17 +95,6 @@ def check(feed: Feed, crop: str) -> None:
             assert gap < LARGEST_DIFFERENCE, (
                 f"{crop} {frame.size}, frame {index}: {name} differs by {gap:.2f} levels"
             )
-
-
-@contextmanager
-def opencv_threads(count: int) -> Iterator[None]:
-    """OpenCV computes in so many threads, for a while."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(count)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 class Feed(ABC):
@@ -148,16 +134,21 @@ class Camera(Feed):
     remark = ", camera frames"
 
     def __init__(self, path: Path, count: int) -> None:
-        kept = cycle([frame.pack() for frame in read(path, _KEPT)])
-        self._frames = [(next(kept), index / 30.0) for index in range(count)]
+        self._path = path
+        self._count = count
 
     def source(self) -> Source:
         """See `Feed.source`."""
-        return _Memory(self._frames)
+        return _Memory(list(self.packed()))
 
     def packed(self) -> Iterator[tuple[Array, float]]:
         """See `Feed.packed`."""
-        return iter(self._frames)
+        for index, nv21 in enumerate(islice(cycle(self._kept), self._count)):
+            yield nv21, index / 30.0
+
+    @cached_property
+    def _kept(self) -> list[Array]:
+        return [frame.pack() for frame in read(self._path, _KEPT)]
 
 
 class _Memory(Source):
@@ -241,12 +232,24 @@ class Article:
             yield Nv21Frame.from_packed(self._loop(nv21), DEFAULT_COLOR), time_s
 
 
-def without_glue(feed: Feed, crop: str, threads: int) -> int:
-    """The frames and the network side by side, and nothing else; how many frames."""
-    network = _network(crop, threads)
-    tensor = np.zeros((1, 3, *network.size[::-1]), np.float32)
-    infer = Stage("infer", lambda packet: packet.data.update(alpha=network(tensor)))
-    return Pipeline(feed.source(), [infer], [open_sink("null")]).run().frames_in
+class WithoutGlue:
+    """The frames and the network side by side, and nothing else."""
+
+    def __init__(self, feed: Feed, crop: str, threads: int) -> None:
+        self._feed = feed
+        self._network = _network(crop, threads)
+        self._tensor = np.zeros((1, 3, *self._network.size[::-1]), np.float32)
+
+    def __call__(self) -> int:
+        """Run once; how many frames."""
+        stages = [Stage("infer", self._infer)]
+        report = Pipeline(self._feed.source(), stages, [open_sink("null")]).run()
+        if report.error is not None:
+            raise report.error
+        return report.frames_in
+
+    def _infer(self, packet: Packet) -> None:
+        packet.data["alpha"] = self._network(self._tensor)
 
 
 def skill(crop: str, threads: int) -> Skill:
@@ -267,6 +270,5 @@ def article(crop: str, threads: int) -> ArticleLoop:
     return ArticleLoop(network, network.size, _BACKGROUND, square=crop == "square")
 
 
-@cache
 def _network(crop: str, threads: int) -> BareNetwork:
     return BareNetwork(SKILL / "model" / _NETWORKS[crop], threads)

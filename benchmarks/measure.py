@@ -6,7 +6,10 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -62,28 +65,67 @@ class Row:
         return {**asdict(self), "reached": self.reached}
 
 
-def timed(run: Callable[[], int]) -> Cost:
-    """The cost of a frame in a run that returns how many frames it did."""
+Loop = Callable[[], int]  # runs once, gives how many frames it did
+
+
+class Contestant:
+    """A loop in a process of its own, so that none finds the memory as another left it."""
+
+    def __init__(self, make: Callable[..., Loop], *given: Any, threads: int = 1) -> None:
+        """`make(*given)` gives the loop, in the process; OpenCV computes in `threads`."""
+        self._process = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        self._process.submit(_make, make, given, threads).result()
+
+    def __enter__(self) -> Contestant:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.shutdown()
+
+    def run(self) -> Cost:
+        """Run once; what a frame cost."""
+        return self._process.submit(_timed).result()
+
+    def stages(self) -> Mapping[str, float]:
+        """What the loop says about its last run; empty when it says nothing."""
+        return self._process.submit(_stages).result()
+
+
+_made: list[Loop] = []  # of this process
+
+
+def _make(make: Callable[..., Loop], given: Sequence[Any], threads: int) -> None:
+    cv2.setNumThreads(threads)
+    _made[:] = [make(*given)]
+
+
+def _timed() -> Cost:
     began, cpu = time.perf_counter(), time.process_time()
-    frames = run()
+    frames = _made[0]()
     wall, busy = time.perf_counter() - began, time.process_time() - cpu
     return Cost(1e3 * wall / frames, 1e3 * busy / frames)
 
 
+def _stages() -> Mapping[str, float]:
+    stages: Callable[[], Mapping[str, float]] = getattr(_made[0], "stages", dict)
+    return stages()
+
+
 def compare(
     case: str,
-    npukit: Callable[[], int],
-    article: Callable[[], int],
+    npukit: Contestant,
+    article: Contestant,
     rounds: int,
     aim: float | None = None,
-    bare: Callable[[], int] | None = None,
-    stages: Callable[[], Mapping[str, float]] = dict,
+    bare: Contestant | None = None,
 ) -> Row:
     """All in turn, again and again, after one round that is not counted."""
-    runs = [run for run in (npukit, article, bare) if run]
-    for run in runs:
-        run()
-    costs = [[timed(run) for run in runs] for _ in range(rounds)]
+    with ExitStack() as stack:
+        runners = [stack.enter_context(one) for one in (npukit, article, bare) if one]
+        for one in runners:
+            one.run()
+        costs = [[one.run() for one in runners] for _ in range(rounds)]
+        stages = npukit.stages()
     ours, theirs, *limit = (_medians(column) for column in zip(*costs, strict=True))
     ratios = [other.wall_ms / own.wall_ms for own, other, *_ in costs]
     return Row(
@@ -96,7 +138,7 @@ def compare(
         high=max(ratios),
         cpu=theirs.cpu_ms / ours.cpu_ms,
         aim=aim,
-        stages=stages(),
+        stages=stages,
     )
 
 

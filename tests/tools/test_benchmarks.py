@@ -44,10 +44,9 @@ def test_a_row_has_times_ratios_and_stages(feed):
     assert measure.loop_table([row])[-1].startswith("| 640x360 full, 1 thread | ")
 
 
-def test_the_glue_is_measured_with_recorded_alphas(feed, monkeypatch):
+def test_the_glue_is_measured_with_recorded_alphas(feed):
     from benchmarks import glue
 
-    monkeypatch.setattr(glue, "clip", lambda *_: feed.path)
-    row = glue.measure(SIZE, "square", 1, 4)
+    row = glue.measure(feed.path, SIZE, "square", 1)
     assert row.npukit.wall_ms > 0
     assert row.bare is None

@@ -13,6 +13,11 @@ settings.register_profile("npukit", derandomize=True, database=None, deadline=No
 settings.load_profile("npukit")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests run last, each group in its own order."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:
     """Find a file of the test data that lies beside the repository; skip where it is absent."""

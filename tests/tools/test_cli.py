@@ -6,9 +6,9 @@ import json
 import os
 import pty
 import re
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,14 +63,14 @@ def test_help_of_all_names_every_command(npukit: Command, arguments: tuple[str, 
 
 @pytest.mark.parametrize("command", [*COMMANDS, None])
 def test_help_takes_less_than_half_a_second(console: Command, command: str | None) -> None:
+    """In processor time, so that whatever else keeps the machine busy does not count."""
     times = []
-    for _ in range(8):  # the machine may be busy with something else
-        began = time.perf_counter()
+    while len(times) < 5 and min(times, default=1.0) >= 0.5:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert console(*filter(None, (command, "--help"))).code == 0
-        times.append(time.perf_counter() - began)
-        if times[-1] < 0.5:
-            return
-    pytest.fail(f"the fastest of {len(times)} took {min(times):.2f} s")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(times) < 0.5
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, None])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from npukit import __version__ as npukit_version
 from npukit import profiles
 from npukit.capture import SOURCES
 from npukit.profiles import boards, load_board, load_target, targets
@@ -156,12 +157,19 @@ def test_targets_lists_all(npukit: Command) -> None:
 
 @pytest.mark.parametrize("name", sorted({*targets(), *boards()}))
 def test_one_target_with_the_source_of_each_figure(npukit: Command, name: str) -> None:
-    profile = load_board(name) if name in boards() else load_target(name)
+    titles = {
+        kind: load(name).title
+        for kind, names, load in (
+            ("target", targets(), load_target),
+            ("board", boards(), load_board),
+        )
+        if name in names
+    }
     said = npukit("targets", name)
     assert said.code == 0
-    assert name in said.out
     data = npukit("targets", name, "--json").json
-    assert data["title"] == profile.title
+    assert {kind: profile["title"] for kind, profile in data.items()} == titles
+    assert all(f"({kind} {name})" in said.out for kind in titles)
     figures = list(_figures(data))
     assert len(figures) > 5
     for figure in figures:
@@ -175,6 +183,11 @@ def _figures(data: Any) -> Any:
         else:
             for value in data.values():
                 yield from _figures(value)
+
+
+def test_the_version_is_told(npukit: Command) -> None:
+    said = npukit("--version")
+    assert (said.code, said.out.strip()) == (0, f"npukit {npukit_version}")
 
 
 def test_a_range_is_shown_with_its_unit(npukit: Command) -> None:

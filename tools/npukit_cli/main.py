@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from npukit import __version__
 from npukit.errors import NpukitError
 from npukit_cli import output
 from npukit_cli.commands import bench, doctor, run, targets
@@ -30,9 +32,23 @@ app.command("targets")(targets.targets)
 app.command("doctor")(doctor.doctor)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        output.result(f"npukit {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options() -> None:
-    """Convert, scaffold, simulate and flash vision models for NPU boards."""
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Convert, scaffold, simulate and flash vision models for NPU boards.
+
+    Example: npukit run portrait_matting
+    """
 
 
 def main() -> None:

@@ -60,14 +60,15 @@ def show_one(name: str, as_json: bool) -> None:
     Raises:
         ConfigError: neither a target nor a board.
     """
-    profile = _find(name)
+    found = _find(name)
     if as_json:
-        output.as_json(asdict(profile))
+        output.as_json({kind: asdict(profile) for kind, profile in found.items()})
         return
-    rows = [(key, _text(figure), figure.source) for key, figure in figures(profile)]
-    output.table(f"{profile.title} ({profile.name})", ("figure", "value", "source"), rows)
-    for note in profile.notes:
-        output.result(f"note: {note}")
+    for kind, profile in found.items():
+        rows = [(key, _text(figure), figure.source) for key, figure in figures(profile)]
+        output.table(f"{profile.title} ({kind} {name})", ("figure", "value", "source"), rows)
+        for note in profile.notes:
+            output.result(f"note: {note}")
 
 
 def figures(profile: Any, prefix: str = "") -> Iterator[tuple[str, Figure]]:
@@ -82,14 +83,18 @@ def figures(profile: Any, prefix: str = "") -> Iterator[tuple[str, Figure]]:
             yield from ((f"{key}.{inner}", item) for inner, item in value.items())
 
 
-def _find(name: str) -> Target | Board:
-    if name in targets() and name not in boards():
-        return load_target(name)
+def _find(name: str) -> dict[str, Target | Board]:
+    """The target and the board of this name; `simulator` is both."""
+    found: dict[str, Target | Board] = {}
+    if name in targets():
+        found["target"] = load_target(name)
     if name in boards():
-        return load_board(name)
-    raise ConfigError(
-        f"no target or board {name!r}", hint=did_you_mean(name, (*targets(), *boards()))
-    )
+        found["board"] = load_board(name)
+    if not found:
+        raise ConfigError(
+            f"no target or board {name!r}", hint=did_you_mean(name, (*targets(), *boards()))
+        )
+    return found
 
 
 def _peaks(peak: Any) -> str:

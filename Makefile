@@ -21,7 +21,8 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/vermin --quiet --no-tips --target=3.7- --violations sdk/npukit
+	$(BIN)/vermin --quiet --no-tips --target=3.7- --violations \
+	    sdk/npukit tools/npukit_cli/hilens_compat
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks

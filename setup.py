@@ -24,6 +24,7 @@ setup(
     package_dir=package_dir,
     package_data={
         "npukit": ["boards/*.json", "targets/*.json", "py.typed"],
+        "npukit_cli.hilens_compat": ["inject/*.py"],
         "npukit_cli._skills": [
             str(path.relative_to("skills"))
             for path in sorted(Path("skills").rglob("*"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
@@ -16,13 +18,14 @@ from npukit.profiles import boards, load_board, load_target, targets
 from npukit.runtime import RUNTIMES
 from npukit_cli.commands.bench import bench
 from npukit_cli.commands.doctor import doctor
+from npukit_cli.commands.new import new
 from npukit_cli.commands.run import run
 from npukit_cli.commands.targets import targets as targets_command
 from npukit_cli.profiles_view import figures
 from npukit_cli.skills import bundled, bundled_root
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
-COMMANDS = {"run": run, "bench": bench, "targets": targets_command, "doctor": doctor}
+COMMANDS = {"run": run, "bench": bench, "new": new, "targets": targets_command, "doctor": doctor}
 NOTE = "<!-- Written by docs/generate.py (`make docs`): change the program, not this page. -->\n\n"
 
 
@@ -71,11 +74,18 @@ def _command(name: str, run: Callable[..., int]) -> str:
 
 
 def _plugins(plugins: Plugins[object]) -> str:
-    rows = []
-    for name in plugins.names():
-        summary = (plugins.get(name).__doc__ or "").strip().splitlines()[0]
-        rows.append(f"| {name} | {summary} |\n")
-    return "".join(rows)
+    return "".join(f"| {name} | {_summary(plugins, name)} |\n" for name in plugins.names())
+
+
+def _summary(plugins: Plugins[object], name: str) -> str:
+    """First line of the class's docstring, read from the file: the vendor's module is not here."""
+    spec = importlib.util.find_spec(f"{plugins.package}.{name}")
+    assert spec is not None
+    tree = ast.parse(Path(str(spec.origin)).read_text(encoding="utf-8"))
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    ends = (plugins.kind.title(), "Runtime")
+    own = next(node for node in classes if node.name.endswith(ends) and node.name[0] != "_")
+    return (ast.get_docstring(own) or "").splitlines()[0]
 
 
 def skills() -> str:

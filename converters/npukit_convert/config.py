@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from npukit.errors import ConfigError, did_you_mean
 from npukit.preprocess import Preprocess
@@ -18,16 +18,26 @@ class _Strict(BaseModel):
 
 
 class ModelConfig(_Strict):
-    """The trained model.
+    """The trained model: `torch` with `weights`, or `onnx`; files beside the config.
 
     Attributes:
-        torch: `MODULE:FACTORY`, a Python file beside the config (without .py) and the function
-            in it that makes the untrained module.
-        weights: a .safetensors file beside the config.
+        torch: `MODULE:FACTORY`, a Python file (without .py) and the function in it that makes
+            the untrained module.
+        weights: a .safetensors file.
+        onnx: an .onnx file.
     """
 
-    torch: str = Field(pattern=r"^[A-Za-z_][\w/]*:[A-Za-z_]\w*$")
-    weights: str
+    torch: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w/]*:[A-Za-z_]\w*$")
+    weights: str | None = None
+    onnx: str | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> ModelConfig:
+        if (self.onnx is None) == (self.torch is None) or (self.torch is None) != (
+            self.weights is None
+        ):
+            raise ValueError("give either torch and weights, or onnx")
+        return self
 
 
 class InputConfig(_Strict):

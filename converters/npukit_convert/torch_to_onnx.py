@@ -12,7 +12,7 @@ import onnxruntime
 
 from npukit.arrays import F32
 from npukit.preprocess import to_tensor
-from npukit.runtime.build import InputSpec
+from npukit.runtime.declaration import InputSpec
 from npukit_convert.errors import ConversionError
 
 if TYPE_CHECKING:

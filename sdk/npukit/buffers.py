@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
-from npukit.arrays import U8
+from npukit.arrays import U8, Array
 
 # An array that is in nobody's hands, to compare with: how many references the interpreter
 # counts for one differs between its versions.
@@ -39,6 +39,21 @@ class BufferPool:
             if len(kept) < self._limit:
                 kept.append(fresh)
             return fresh
+
+
+class Scratch:
+    """Working memory of one caller in one thread: the same bytes again at each call."""
+
+    def __init__(self) -> None:
+        self._kept: Dict[str, Array] = {}
+
+    def take(self, name: str, shape: Tuple[int, ...], dtype: Any) -> Array:
+        """A contiguous array, contents undefined; valid until `name` is taken again."""
+        size = int(np.prod(shape))
+        kept = self._kept.get(name)
+        if kept is None or kept.size < size or kept.dtype != dtype:
+            kept = self._kept[name] = np.empty(size, dtype)
+        return kept[:size].reshape(shape)
 
 
 def _references(arrays: List[U8], index: int) -> int:

@@ -46,6 +46,10 @@ class DisplayError(NpukitError):
     """A sink cannot be opened or written."""
 
 
+class DisplayClosed(DisplayError):  # noqa: N818 - nothing went wrong
+    """The user closed what a sink shows on: the wish to end the run, not a failure."""
+
+
 class ModelError(NpukitError):
     """A model file cannot be loaded, or its inputs do not fit."""
 

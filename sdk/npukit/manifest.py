@@ -7,6 +7,7 @@ import os
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from npukit.errors import ConfigError, check_keys, did_you_mean
+from npukit.runtime.declaration import Declaration
 
 _TYPES = ("bool", "int", "float", "str", "choice")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -76,9 +77,11 @@ class Manifest(NamedTuple):
         folder: of the skill; the paths below are relative to it.
         entry: `FILE.py:CLASS`.
         models: by name, the file for each target.
-        boards: names of boards that it runs on.
-        capture, display: defaults.
-        truth: an exact alpha video for the default capture, or None.
+        tensors: by model, what it takes and gives, where the manifest says it.
+        boards: names of boards that it runs on, the first by default.
+        capture, display: default source and sink of each board.
+        truth: an exact alpha video for the simulator's default source, or None.
+        check_value: what the HiLens console has for the skill.
     """
 
     folder: str
@@ -88,10 +91,12 @@ class Manifest(NamedTuple):
     entry: str
     models: Mapping[str, Mapping[str, str]]
     boards: Tuple[str, ...]
-    capture: str
-    display: str
+    capture: Mapping[str, str]
+    display: Mapping[str, str]
     parameters: Mapping[str, Parameter]
+    tensors: Mapping[str, Declaration]
     truth: Optional[str] = None
+    check_value: str = ""
 
     def path(self, name: str) -> str:
         """The path of a file of the skill."""
@@ -165,24 +170,29 @@ def _read_mapping(path: str) -> Mapping[str, Any]:
 
 def _manifest(folder: str, path: str, data: Mapping[str, Any]) -> Manifest:
     required = ("name", "version", "entry", "models", "boards", "capture", "display")
-    known = (*required, "title", "parameters", "truth")
+    known = (*required, "title", "parameters", "truth", "check_value")
     check_keys(data, known, path, required=required)
-    models = {
-        str(name): {
+    models: Dict[str, Dict[str, str]] = {}
+    tensors: Dict[str, Declaration] = {}
+    for name, item in _mapping(data["models"], path, "models").items():
+        files = dict(_mapping(item, path, name))
+        said = {key: files.pop(key) for key in Declaration._fields if key in files}
+        if said:
+            tensors[str(name)] = Declaration.from_dict(said, "{}, model {}".format(path, name))
+        models[str(name)] = {
             str(target): _text(file, path, "the file of model {}".format(name))
-            for target, file in _mapping(files, path, name).items()
+            for target, file in files.items()
         }
-        for name, files in _mapping(data["models"], path, "models").items()
-    }
     parameters = {
         str(name): _parameter(str(name), _mapping(item, path, name), path, models)
         for name, item in _mapping(data.get("parameters") or {}, path, "parameters").items()
     }
-    if not isinstance(data["boards"], (list, tuple)):
+    if not isinstance(data["boards"], (list, tuple)) or not data["boards"]:
         raise ConfigError("boards must be a list of names", where=path)
+    boards = tuple(_text(board, path, "a board") for board in data["boards"])
     texts = {
         key: _text(data[key], path, key)
-        for key in ("name", "version", "entry", "capture", "display", "title", "truth")
+        for key in ("name", "version", "entry", "title", "truth", "check_value")
         if data.get(key) is not None or key in required
     }
     return Manifest(
@@ -192,12 +202,25 @@ def _manifest(folder: str, path: str, data: Mapping[str, Any]) -> Manifest:
         version=texts["version"],
         entry=texts["entry"],
         models=models,
-        boards=tuple(_text(board, path, "a board") for board in data["boards"]),
-        capture=texts["capture"],
-        display=texts["display"],
+        boards=boards,
+        capture=_per_board(data["capture"], boards, path, "capture"),
+        display=_per_board(data["display"], boards, path, "display"),
         parameters=parameters,
+        tensors=tensors,
         truth=texts.get("truth"),
+        check_value=texts.get("check_value", ""),
     )
+
+
+def _per_board(value: Any, boards: Tuple[str, ...], path: str, key: str) -> Dict[str, str]:
+    """One text for all boards, or a text for each."""
+    if not isinstance(value, dict):
+        return {board: _text(value, path, key) for board in boards}
+    check_keys(value, boards, "{}, {}".format(path, key), required=boards)
+    return {
+        str(board): _text(text, path, "{} of {}".format(key, board))
+        for board, text in value.items()
+    }
 
 
 def _parameter(

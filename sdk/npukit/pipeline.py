@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 from npukit.capture.base import Captured, Source
 from npukit.channel import Channel
 from npukit.display.base import Sink
-from npukit.errors import skill_failed
+from npukit.errors import DisplayClosed, skill_failed
 from npukit.frame import Nv21Frame
 from npukit.metrics import Timings
 
@@ -63,10 +63,12 @@ class Report:
         notices: what the source and the sinks had to say.
         error: what ended the run early, None when it went to its end.
         interrupted: by Ctrl-C.
+        stopped: the user closed what a sink shows on. A live source is complete then.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, live: bool = False) -> None:
         self.source = source
+        self._live = live
         self.frames_in = 0
         self.frames_out: Dict[str, int] = {}
         self.dropped: Dict[str, int] = {}
@@ -77,11 +79,13 @@ class Report:
         self.notices: List[str] = []
         self.error: Optional[BaseException] = None
         self.interrupted = False
+        self.stopped = False
 
     @property
     def complete(self) -> bool:
         """Whether every frame went its way to the end."""
-        return self.error is None and not self.interrupted
+        cut_short = self.interrupted or (self.stopped and not self._live)
+        return self.error is None and not cut_short
 
     @property
     def fps(self) -> float:
@@ -104,6 +108,7 @@ class Report:
             "notices": self.notices,
             "error": None if self.error is None else str(self.error),
             "interrupted": self.interrupted,
+            "stopped": self.stopped,
         }
 
 
@@ -130,7 +135,7 @@ class Pipeline:
         self._ends = [Channel[Packet](_CAPACITY, not sink.lossless) for sink in self._sinks]
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self.report = report = Report(source.uri)
+        self.report = report = Report(source.uri, source.live)
         for name in ("capture", *(stage.name for stage in self._stages)):
             report.stages[name] = Timings()
         for name in self._sink_names():
@@ -139,7 +144,7 @@ class Pipeline:
             report.frames_out[name] = 0
 
     def run(self) -> Report:
-        """Run to the end of the source, to the first error, or to Ctrl-C.
+        """Run to the end of the source, to the first error, to Ctrl-C or a closed window.
 
         Every frame captured before that reaches the sinks (but for those that a live source
         or a screen drops), the sinks are closed, and the report says how it ended.
@@ -182,7 +187,7 @@ class Pipeline:
         except KeyboardInterrupt:
             # Stop at the source; what was captured still reaches the sinks.
             self.report.interrupted = True
-            self._stop.set()
+            self._stop_source()
             for thread in threads:
                 if thread.ident is not None:
                     thread.join()
@@ -236,6 +241,12 @@ class Pipeline:
                 timings.add(now - began)
                 latency.add(now - packet.captured_at)
                 self.report.frames_out[name] += 1
+        except DisplayClosed:
+            # Stop at the source; what was captured still reaches the other sinks.
+            self.report.stopped = True
+            self._stop_source()
+            for _ in inbox:
+                pass
         except BaseException as error:  # noqa: BLE001 - kept in the report
             self._fail(error)
         finally:
@@ -262,6 +273,12 @@ class Pipeline:
         ]
 
     def _fail(self, error: BaseException) -> None:
-        """Keep the first error."""
+        """Keep the first error, and wait for no further frame."""
         with self._lock:
             self.report.error = self.report.error or error
+        self._stop_source()
+
+    def _stop_source(self) -> None:
+        """Take no more frames, and wake a source that waits for its device."""
+        self._stop.set()
+        self._source.stop()

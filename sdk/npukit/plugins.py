@@ -15,7 +15,7 @@ from npukit.errors import PluginError, did_you_mean
 T = TypeVar("T")
 
 # Modules of a plugin package that are no plugins.
-_SUPPORT = ("base", "build")
+_SUPPORT = ("base", "build", "declaration")
 
 
 class Plugins(Generic[T]):
@@ -23,7 +23,7 @@ class Plugins(Generic[T]):
 
     def __init__(self, package: str, path: Iterable[str], base: Type[T], kind: str) -> None:
         """`package` and its `path` are searched; `kind` is the word for messages."""
-        self._package = package
+        self.package = package
         self._path = list(path)
         self._base = base
         self.kind = kind
@@ -31,7 +31,9 @@ class Plugins(Generic[T]):
     def names(self) -> Tuple[str, ...]:
         """All names, whether or not they can be imported here."""
         found = (module.name for module in pkgutil.iter_modules(self._path))
-        return tuple(sorted(name for name in found if name not in _SUPPORT))
+        return tuple(
+            sorted(name for name in found if name not in _SUPPORT and not name.startswith("_"))
+        )
 
     def get(self, name: str) -> Type[T]:
         """The class of a plugin.
@@ -44,7 +46,7 @@ class Plugins(Generic[T]):
                 "unknown {} {!r}".format(self.kind, name), hint=did_you_mean(name, self.names())
             )
         try:
-            module = importlib.import_module("{}.{}".format(self._package, name))
+            module = importlib.import_module("{}.{}".format(self.package, name))
         except Exception as error:  # whatever the vendor's module raises
             raise PluginError(
                 "{} {!r} cannot be used here: {}: {}".format(

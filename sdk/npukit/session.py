@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, List, Mapping, Optional, Sequence
 
+from npukit.addresses import hide_password
 from npukit.capture import Source, open_source
 from npukit.display import Sink, open_sink
 from npukit.errors import NpukitError, skill_failed
+from npukit.manifest import read_manifest
 from npukit.pipeline import Packet, Pipeline, Report, Stage
 from npukit.skill import Skill, load_skill
 
@@ -53,7 +55,7 @@ class Session:
                 sink.close(complete=False)
             if source is not None:
                 source.close()
-            report = Report(capture)
+            report = Report(hide_password(capture))
             report.error = error
             return report
         return Pipeline(source, stages, opened, observe).run()
@@ -69,13 +71,15 @@ class Session:
 def run_skill(main_file: str, given: Optional[Mapping[str, Any]] = None) -> Report:
     """What a skill's `main.py` calls, with its `__file__`: default source to default display.
 
+    The board is that of the environment variable NPUKIT_BOARD, else the manifest's first.
+
     Raises:
         NpukitError: the skill cannot be loaded, or the run ended with an error.
     """
     folder = os.path.dirname(os.path.abspath(main_file))
-    with Session(load_skill(folder, given)) as session:
-        manifest = session.skill.manifest
-        report = session.run(manifest.asset(manifest.capture), [manifest.display])
+    board = os.environ.get("NPUKIT_BOARD") or read_manifest(folder).boards[0]
+    with Session(load_skill(folder, given, board)) as session:
+        report = session.run(session.skill.capture, [session.skill.display])
     if report.error is not None:
         raise report.error
     return report

@@ -9,11 +9,12 @@ import types
 from contextlib import ExitStack
 from typing import Any, Dict, Mapping, Optional, Sequence, Type
 
-from npukit.errors import ConfigError, NpukitError, SkillError, skill_failed
+from npukit.errors import ConfigError, NpukitError, SkillError, did_you_mean, skill_failed
 from npukit.frame import Nv21Frame
 from npukit.manifest import Manifest, read_manifest
 from npukit.pipeline import Packet, Stage
-from npukit.runtime import Model, load_model
+from npukit.profiles import load_board
+from npukit.runtime import RUNTIMES, Model, Runtime
 
 
 class Skill:
@@ -26,7 +27,12 @@ class Skill:
         manifest: of the skill.
         settings: a checked value for every parameter.
         models: the loaded models that the settings need, by name.
+        board: that it was loaded for.
+        runtime: that executes its models; None when the models were made by hand.
     """
+
+    board = "simulator"
+    runtime: Optional[Runtime] = None
 
     def __init__(
         self, manifest: Manifest, settings: Mapping[str, Any], models: Mapping[str, Model]
@@ -52,6 +58,18 @@ class Skill:
         """Release the models."""
         for model in self.models.values():
             model.close()
+        if self.runtime is not None:
+            self.runtime.stop()
+
+    @property
+    def capture(self) -> str:
+        """The default source on its board; a file of the skill by its path."""
+        return self.manifest.asset(self.manifest.capture[self.board])
+
+    @property
+    def display(self) -> str:
+        """The default sink on its board."""
+        return self.manifest.display[self.board]
 
     def selected(self, parameter: str) -> Model:
         """The model that a choice parameter's value selects."""
@@ -67,8 +85,7 @@ class Skill:
 def load_skill(
     folder: str,
     given: Optional[Mapping[str, Any]] = None,
-    target: str = "simulator",
-    runtime: str = "simulator",
+    board: str = "simulator",
     threads: int = 1,
 ) -> Skill:
     """Load a skill and the models that it needs.
@@ -76,8 +93,8 @@ def load_skill(
     Args:
         folder: of the skill.
         given: parameters, as values or as text.
-        target: whose model files are loaded.
-        runtime: that executes them.
+        board: that it runs on; its profile names the target, whose model files are loaded,
+            and the runtime, which executes them.
         threads: CPU threads that the runtime may use.
 
     Raises:
@@ -88,13 +105,29 @@ def load_skill(
     manifest = read_manifest(folder)
     settings = manifest.settings(given or {})
     kind = _entry(manifest)
+    if board not in manifest.boards:
+        raise ConfigError(
+            "the skill does not run on {!r}".format(board),
+            where=manifest.folder,
+            hint=did_you_mean(board, manifest.boards),
+        )
+    profile = load_board(board)
+    names = manifest.needed_models(settings)
+    runtime: Optional[Runtime] = None
     models: Dict[str, Model] = {}
     with ExitStack() as undo:
-        for name in manifest.needed_models(settings):
-            models[name] = load_model(_model_file(manifest, name, target), runtime, threads)
-            undo.callback(models[name].close)
+        if names or manifest.check_value:  # else there is nothing that a runtime would do
+            runtime = RUNTIMES.get(profile.runtime)()
+            runtime.start(manifest.check_value)
+            undo.callback(runtime.stop)
+            for name in names:
+                file = _model_file(manifest, name, profile.target)
+                models[name] = runtime.load(file, threads, manifest.tensors.get(name))
+                undo.callback(models[name].close)
         skill = _started(kind, manifest, settings, models)
         undo.pop_all()
+    skill.board = board
+    skill.runtime = runtime
     return skill
 
 

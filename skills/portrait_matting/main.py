@@ -2,4 +2,5 @@
 
 from npukit.session import run_skill
 
-run_skill(__file__)
+if __name__ == "__main__":
+    run_skill(__file__)

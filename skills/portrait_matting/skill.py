@@ -9,6 +9,7 @@ from npukit.arrays import U8
 from npukit.background import Background, open_background
 from npukit.buffers import BufferPool
 from npukit.color import Color
+from npukit.color_edge import ColorEdge
 from npukit.compositing import (
     Matte,
     TemporalFilter,
@@ -35,6 +36,7 @@ class PortraitMatting(Skill):
         self._image = self._model.inputs["image"]
         self._background: Background = open_background(manifest.asset(settings["background"]))
         self._smooth = TemporalFilter(settings["smooth"])
+        self._color_edge = ColorEdge(settings["smooth"])
         self._pool = BufferPool()
 
     def stages(self) -> Sequence[Stage]:
@@ -49,6 +51,7 @@ class PortraitMatting(Skill):
         """A new source begins: forget the previous alpha, rewind a background video."""
         super().reset()
         self._smooth.reset()
+        self._color_edge.reset()
         self._background.reset()
 
     def _prepare(self, packet: Packet) -> None:
@@ -75,16 +78,19 @@ class PortraitMatting(Skill):
 
     def _composite(self, packet: Packet) -> None:
         view = packet.frame
-        alpha = self._refine(packet.data["alpha"], view.y)
+        alpha = self._refine(packet.data["alpha"], view)
         matte = packet.data["matte"] = Matte(alpha, view.size)
         packet.frame = self._compose(view, matte, packet.data.pop("canvas", None))
 
-    def _refine(self, alpha: U8, luma: U8) -> U8:
+    def _refine(self, alpha: U8, view: Nv21Frame) -> U8:
         if self.settings["smooth"]:
-            alpha = self._smooth(alpha)
-        if self.settings["edge"] == "sharpen":
+            alpha = self._smooth(alpha, view.y)
+        edge = self.settings["edge"]
+        if edge == "color":
+            return self._color_edge(alpha, view)
+        if edge == "sharpen":
             return sharpen_edge(alpha)
-        return guided_filter(alpha, luma) if self.settings["edge"] == "guided" else alpha
+        return guided_filter(alpha, view.y) if edge == "guided" else alpha
 
     def _compose(self, view: Nv21Frame, matte: Matte, canvas: Nv21Frame | None) -> Nv21Frame:
         """The result; `canvas`, for side by side, has the view in its left half already."""

@@ -91,7 +91,7 @@ def test_there_are_files_of_skills() -> None:
             lambda data: data["model"].update(weight="x"),
             "unknown key 'weight'",
             ", model.weight",
-            "did you mean 'weights'? known: torch, weights",
+            "did you mean 'weights'? known: onnx, torch, weights",
         ),
         (
             lambda data: data["inputs"]["image"].update(shap=[1]),
@@ -118,7 +118,7 @@ def test_there_are_files_of_skills() -> None:
             "did you mean 'max_abs'?",
         ),
         (lambda data: data.pop("name"), "Field required", ", name", ""),
-        (lambda data: data["model"].pop("weights"), "Field required", ", model.weights", ""),
+        (lambda data: data["model"].pop("weights"), "give either torch and weights", ", model", ""),
         (lambda data: data["model"].update(torch="net"), "should match", ", model.torch", ""),
         (lambda data: data.update(outputs=[]), "at least 1 item", ", outputs", ""),
         (lambda data: data.update(inputs={}), "at least 1 item", ", inputs", ""),

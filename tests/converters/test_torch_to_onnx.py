@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'npukit[torch]'")
 
 from npukit.preprocess import Preprocess  # noqa: E402 - after the skip
-from npukit.runtime.build import InputSpec  # noqa: E402
+from npukit.runtime.declaration import InputSpec  # noqa: E402
 from npukit_convert.errors import ConversionError  # noqa: E402
 from npukit_convert.torch_to_onnx import OPSET, export, largest_difference  # noqa: E402
 

@@ -15,13 +15,17 @@ from pathlib import Path
 
 import pytest
 
+from npukit_cli.scaffolding import scaffold
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = (
     "README.md",
     "docs/tutorial/first-run.md",
+    "docs/tutorial/own-skill.md",
     "docs/howto/own-video.md",
 )
 NOT_HERE = {
+    "npukit new cat_cutter": "the folder is there already for the lines after it; see test_new.py",
     "make demo": "sets up the environment that this test runs in",
     "make test": "runs this test",
     "pip install .": "tests/tools/test_packaging.py installs the wheel in a clean environment",
@@ -56,6 +60,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "photos").mkdir()
     shutil.copy(short.parent / "background.jpg", tmp_path / "photos")
     (tmp_path / "skills").symlink_to(REPOSITORY / "skills")
+    # The tutorial's lines build on one another; `npukit new` itself gets an empty place.
+    scaffold("cat_cutter", "native", tmp_path)
     return tmp_path
 
 

@@ -17,6 +17,7 @@ from npukit.compositing import (
     blend,
     guided_filter,
     sharpen_edge,
+    shrink,
     to_8bit,
 )
 from npukit.errors import FrameError
@@ -363,6 +364,71 @@ def test_reset_and_another_size_start_anew() -> None:
 def test_a_strength_that_never_follows_is_refused(strength: float) -> None:
     with pytest.raises(FrameError, match=r"\[0, 1\)"):
         TemporalFilter(strength)
+
+
+def test_where_luma_stands_still_even_a_large_change_is_damped() -> None:
+    smooth = TemporalFilter(0.5)
+    luma = np.random.default_rng(0).integers(40, 200, (90, 160), np.uint8)
+    first, second = (np.full((18, 32), value, np.uint8) for value in (0, 200))
+    smooth(first, luma)
+    assert np.array_equal(smooth(second, luma), np.full_like(first, 100))
+
+
+def test_where_luma_moves_alpha_is_followed() -> None:
+    smooth = TemporalFilter(0.5)
+    luma = np.full((90, 160), 60, np.uint8)
+    first, second = (np.full((18, 32), value, np.uint8) for value in (0, 200))
+    smooth(first, luma)
+    moved = luma.copy()
+    moved[:, :80] = 120
+    got = smooth(second, moved)
+    assert (got[:, :15] == 200).all()
+    assert (got[:, 17:] == 100).all()
+
+
+def test_noise_of_luma_is_no_motion() -> None:
+    random = np.random.default_rng(1)
+    smooth = TemporalFilter(0.8)
+    first, second = (np.full((72, 128), value, np.uint8) for value in (100, 200))
+    for alpha in (first, second):
+        luma = np.clip(np.rint(random.normal(100, 5, (720, 1280))), 0, 255).astype(np.uint8)
+        got = smooth(alpha, luma)
+    assert got.mean() < 100 + 0.35 * 100, "0.2 of the change, were there no noise"
+
+
+def test_without_luma_alpha_alone_decides() -> None:
+    luma = np.full((90, 160), 60, np.uint8)
+    first, second = (np.full((18, 32), value, np.uint8) for value in (0, 200))
+    for lumas in ((None, luma), (luma, None)):
+        smooth = TemporalFilter(0.9)
+        smooth(first, lumas[0])
+        assert np.array_equal(smooth(second, lumas[1]), second)
+    smooth = TemporalFilter(0.9)
+    smooth(first, luma)
+    smooth.reset()
+    assert np.array_equal(smooth(second, luma), second)
+
+
+# --- shrink ---
+
+
+def test_shrinking_by_halves_is_the_mean_of_blocks() -> None:
+    plane = np.random.default_rng(2).integers(0, 256, (64, 96), np.uint8)
+    got = shrink(plane, (24, 16))
+    # Each of the two halvings rounds.
+    assert np.abs(got - plane.reshape(16, 4, 24, 4).mean(axis=(1, 3))).max() <= 1.0
+    assert shrink(plane, (96, 64)) is plane
+
+
+@pytest.mark.parametrize("size", [(256, 144), (100, 37), (97, 50), (1280, 9), (1, 1)])
+def test_shrinking_keeps_a_constant_and_the_mean(size: tuple[int, int]) -> None:
+    assert (shrink(np.full((720, 1280), 77, np.uint8), size) == 77).all()
+    ramp = np.tile(np.linspace(0, 255, 1280), (720, 1)).astype(np.uint8)
+    got = shrink(ramp, size)
+    assert got.shape == size[::-1]
+    assert abs(float(got.mean()) - 127.5) < 2
+    pair = shrink(np.dstack([ramp, 255 - ramp]), size)
+    assert pair.shape == (*size[::-1], 2)
 
 
 # --- edges ---

@@ -28,7 +28,8 @@ GOOD = {
     },
     "boards": ["simulator", "hilens_kit"],
     "capture": "assets/demo.mp4",
-    "display": "out.mp4",
+    "display": {"simulator": "out.mp4", "hilens_kit": "hilens"},
+    "check_value": "cutout",
     "truth": "assets/alpha.mp4",
     "parameters": {
         "crop": {
@@ -64,9 +65,12 @@ def read(tmp_path) -> Callable[..., Manifest]:
 def test_everything_is_read(tmp_path, read: Callable[..., Manifest], kind: str) -> None:
     manifest = read(kind=kind)
     assert manifest.folder == str(tmp_path)
-    for key in ("name", "title", "version", "entry", "models", "capture", "display", "truth"):
+    for key in ("name", "title", "version", "entry", "models", "truth", "check_value"):
         assert getattr(manifest, key) == GOOD[key]
     assert manifest.boards == ("simulator", "hilens_kit")
+    assert manifest.capture == dict.fromkeys(manifest.boards, "assets/demo.mp4")
+    assert manifest.display == GOOD["display"]
+    assert manifest.tensors == {}
     assert list(manifest.parameters) == list(GOOD["parameters"])
     crop = manifest.parameters["crop"]
     assert (crop.choices, crop.default) == (("full", "square"), "full")
@@ -104,9 +108,8 @@ def test_the_skills_of_the_repository_are_right(path: Path) -> None:
     assert manifest.name == path.parent.name
     assert (path.parent / manifest.entry.partition(":")[0]).is_file()
     for files in manifest.models.values():
-        for file in files.values():
-            assert (path.parent / file).is_file()
-    for text in (manifest.capture, manifest.truth):
+        assert (path.parent / files["simulator"]).is_file()
+    for text in (manifest.capture["simulator"], manifest.truth):
         assert text is None or (path.parent / text).is_file() or ":" in text
     settings = manifest.settings({})
     assert set(settings) == set(manifest.parameters)

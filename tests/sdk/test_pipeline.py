@@ -26,7 +26,8 @@ from npukit.display.base import Sink
 from npukit.errors import CaptureError, DisplayError, FrameError, ModelError, SkillError
 from npukit.frame import Nv21Frame
 from npukit.pipeline import Packet, Pipeline, Report, Stage
-from npukit.runtime.build import InputSpec, SimulatorBuild, write_build
+from npukit.runtime.build import SimulatorBuild, write_build
+from npukit.runtime.declaration import InputSpec
 
 LIMIT_S = 30.0  # far above what any run here takes; reached only by a hang
 FPS = 100.0

@@ -34,6 +34,7 @@ def write_bundle(folder: Path) -> None:
     shutil.copytree(SCRIPTS / "skill", folder / "needs_onnx")
     manifest = json.loads((SCRIPTS / "skill" / "skill.json").read_text("utf-8"))
     manifest["models"] = {"net": {"simulator": "net.json"}}
+    manifest["boards"] = ["simulator"]
     (folder / "needs_onnx" / "skill.json").write_text(json.dumps(manifest), "utf-8")
 
 

@@ -11,14 +11,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from npukit import skill as skill_module
 from npukit.capture import open_source
 from npukit.capture.pattern import PatternSource, read_counter
 from npukit.display.video import VideoSink
 from npukit.errors import CaptureError, ConfigError, DisplayError, PluginError, SkillError
 from npukit.pipeline import Packet, Report
 from npukit.preprocess.spec import Preprocess
-from npukit.runtime.build import InputSpec, SimulatorBuild, write_build
+from npukit.runtime.build import SimulatorBuild, write_build
+from npukit.runtime.declaration import InputSpec
+from npukit.runtime.simulator import SimulatorRuntime
 from npukit.session import Session, run_skill
 from npukit.skill import load_skill
 
@@ -99,7 +100,7 @@ def folder(tmp_path, counter_build: Path) -> str:
     place.mkdir()
     manifest = {
         "name": "counting", "version": "1", "entry": "skill.py:Counting",
-        "models": {"counter": {"simulator": str(counter_build)}}, "boards": [],
+        "models": {"counter": {"simulator": str(counter_build)}}, "boards": ["simulator"],
         "capture": "pattern:64x32,frames=4", "display": "null",
         "parameters": {"fault": {"type": "str", "default": "", "help": "where it fails"}},
     }  # fmt: skip
@@ -179,15 +180,15 @@ def test_a_broken_source_does_not_stop_the_others(tmp_path, session: Session) ->
 
 def test_models_are_loaded_once_for_many_sources(monkeypatch, folder: str) -> None:
     loads, closes = [], []
-    original = skill_module.load_model
+    original = SimulatorRuntime.load
 
-    def load(path: str, runtime: str, threads: int):
-        model = original(path, runtime, threads)
+    def load(self: SimulatorRuntime, path: str, threads: int, declared: object):
+        model = original(self, path, threads, declared)
         loads.append(path)
         monkeypatch.setattr(model, "close", lambda: closes.append(path))
         return model
 
-    monkeypatch.setattr(skill_module, "load_model", load)
+    monkeypatch.setattr(SimulatorRuntime, "load", load)
     with Session(load_skill(folder)) as session:
         for count in (3, 1, 4):
             assert session.run(pattern(count), ["null"]).complete

@@ -12,7 +12,7 @@ from npukit.color import Color
 from npukit.errors import ConfigError, FrameError, ModelError, SkillError
 from npukit.frame import Nv21Frame
 from npukit.pipeline import Pipeline
-from npukit.runtime.base import Model, TensorSpec
+from npukit.runtime.base import Model, Runtime, TensorSpec
 from npukit.skill import Skill, load_skill
 
 SIMPLE = """
@@ -54,13 +54,14 @@ def fake_models(monkeypatch) -> list[FakeModel]:
     """Every model that is loaded, in order; a file named broken.sim cannot be."""
     loaded: list[FakeModel] = []
 
-    def load(path: str, runtime: str, threads: int) -> FakeModel:
-        if path.endswith("broken.sim"):
-            raise ModelError("broken", where=path)
-        loaded.append(FakeModel(path))
-        return loaded[-1]
+    class FakeRuntime(Runtime):
+        def load(self, path: str, threads: int = 1, declared: object = None) -> FakeModel:
+            if path.endswith("broken.sim"):
+                raise ModelError("broken", where=path)
+            loaded.append(FakeModel(path))
+            return loaded[-1]
 
-    monkeypatch.setattr(skill_module, "load_model", load)
+    monkeypatch.setattr(skill_module.RUNTIMES, "get", lambda _: FakeRuntime)
     return loaded
 
 
@@ -73,7 +74,8 @@ def write_skill(tmp_path) -> Callable[..., str]:
         **manifest: object,
     ) -> str:
         data = {
-            "name": "brighter", "version": "1", "entry": entry, "models": {}, "boards": [],
+            "name": "brighter", "version": "1", "entry": entry, "models": {},
+            "boards": ["simulator"],
             "capture": "pattern", "display": "null",
             "parameters": {"level": {"type": "int", "default": 200, "help": "of luma"}},
         } | manifest  # fmt: skip
@@ -284,7 +286,7 @@ def test_a_target_without_a_file_is_refused_with_those_that_have_one(
     write_skill, fake_models
 ) -> None:
     with pytest.raises(ConfigError, match="model 'edges' has no file for target 'ascend310'"):
-        load_skill(write_skill(**MODELS), target="ascend310")
+        load_skill(write_skill(**MODELS, boards=["simulator", "hilens_kit"]), board="hilens_kit")
     assert [model.closes for model in fake_models] == [1]  # the first had been loaded
 
 

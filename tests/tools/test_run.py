@@ -60,7 +60,7 @@ def test_the_json_says_all(npukit: Command) -> None:
         "mirror": True,
         "background": "assets/background.jpg",
         "view": "result",
-        "edge": "sharpen",
+        "edge": "color",
         "smooth": 0.5,
     }
     (run,) = said.json["runs"]
@@ -158,7 +158,7 @@ def test_nothing_is_written_twice_or_over_a_source(
         ((*RUN, "--display", "out.xyz"), ("no kind of sink accepts it", "where: out.xyz", "next:")),
         (
             ("run", SKILL, "--camera", "absent.mp4"),
-            ("error: no such file or folder", "where: absent.mp4", "next: kinds: images, pattern"),
+            ("error: no such file or folder", "where: absent.mp4", "next: kinds: camera, hilens"),
         ),
         (
             ("run", SKILL, "--camera", "pattern:7x7"),

@@ -23,6 +23,7 @@ OK, OPTIONAL, BROKEN = "ok", "optional", "broken"
 _NEEDED = ("numpy", "opencv-python", "onnxruntime", "av", "PyYAML", "typer", "rich", "pydantic",
            "safetensors")  # fmt: skip
 _EXTRAS = {"onnx": "convert", "torch": "torch"}
+_NEEDS = {"hilens": "runs on the HiLens Kit only, with the vendor's module"}
 _VENDOR = {
     "omg": "Ascend DDK (HiLens Kit): compiles Caffe models",
     "atc": "Ascend CANN: compiles Caffe and ONNX models",
@@ -94,7 +95,7 @@ def _plugins(plugins: Plugins[Any]) -> Iterator[Finding]:
     for name in plugins.names():
         check = f"{plugins.kind} {name}"
         if name in failures:
-            yield Finding(check, OPTIONAL, failures[name])
+            yield Finding(check, OPTIONAL, failures[name], _NEEDS.get(name, "see what it needs"))
         else:
             yield Finding(check, OK, "ready")
 

@@ -16,7 +16,7 @@ from typer.exceptions import TyperException
 from npukit import __version__
 from npukit.errors import NpukitError
 from npukit_cli import output
-from npukit_cli.commands import bench, doctor, run, targets
+from npukit_cli.commands import bench, doctor, new, run, targets
 
 OK, FIXABLE, BUG, INTERRUPTED = 0, 1, 2, 130
 
@@ -27,6 +27,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("run")(run.run)
+app.command("new")(new.new)
 app.command("bench")(bench.bench)
 app.command("targets")(targets.targets)
 app.command("doctor")(doctor.doctor)

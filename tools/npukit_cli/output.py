@@ -16,6 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from npukit import __version__
+from npukit.addresses import hide_password
 from npukit.errors import NpukitError
 
 _UNFOLDED = 1000  # columns
@@ -74,7 +75,7 @@ def bug(problem: BaseException, arguments: Sequence[str], as_json: bool = False)
         "w", prefix="npukit-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
         log.write(f"npukit {__version__}, Python {platform.python_version()}\n")
-        log.write(f"arguments: {list(arguments)}\n\n{details}")
+        log.write(f"arguments: {[hide_password(text) for text in arguments]}\n\n{details}")
     error(
         NpukitError(
             f"a bug in npukit: {type(problem).__name__}: {problem}",

@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from npukit.addresses import hide_password
 from npukit.capture import SOURCES
 from npukit.display import SINKS
 from npukit.errors import ConfigError, NpukitError
-from npukit.manifest import Manifest
 from npukit.pipeline import Packet, Report
 from npukit.session import Session
 from npukit.skill import load_skill
 from npukit_cli import output
 from npukit_cli.report import Snapshots, write_report
 from npukit_cli.skills import find_skill
-from npukit_cli.truth import AlphaError
+from npukit_cli.truth import AlphaError, own_truth
+
+_SCREENS = ("framebuffer", "null", "rtmp", "rtmps", "window")
 
 Observer = Callable[[Packet], None]
 
@@ -66,13 +68,15 @@ def execute(order: Order) -> int:
     runs: list[Run] = []
     with Session(load_skill(str(find_skill(order.skill)), given, threads=order.threads)) as session:
         manifest = session.skill.manifest
-        cameras = order.cameras or (manifest.asset(manifest.capture),)
-        displays = order.displays or (manifest.display,)
+        cameras = order.cameras or (session.skill.capture,)
+        displays = order.displays or (session.skill.display,)
         targets = expand_targets(displays, cameras)
-        truth = order.truth or _own_truth(manifest, order, session.skill.settings)
+        truth = order.truth
+        if truth is None and not order.cameras:
+            truth = own_truth(manifest, session.skill.settings)
         for camera, sinks in zip(cameras, targets, strict=True):
             runs.append(_run_one(session, camera, sinks, truth, order))
-            if runs[-1].report.interrupted:
+            if runs[-1].report.interrupted or runs[-1].report.stopped:
                 break
         settings = dict(session.skill.settings)
     summary = {
@@ -125,15 +129,24 @@ def expand_targets(displays: Sequence[str], cameras: Sequence[str]) -> list[tupl
         for target in targets:
             place = _place(target)
             if place in sources:
-                raise ConfigError(f"{camera!r} would overwrite the source {target!r}")
+                raise ConfigError(
+                    f"{hide_password(camera)!r} would overwrite the source {target!r}"
+                )
             if place in taken:
                 raise ConfigError(
-                    f"{camera!r} would overwrite {target!r}, which is another result",
+                    f"{hide_password(camera)!r} would overwrite {target!r}, "
+                    "which is another result",
                     hint="put {name} into --display: it stands for the source's name",
                 )
-            if target != "null":
+            if not _is_screen(target):
                 taken.add(place)
     return expanded
+
+
+def _is_screen(target: str) -> bool:
+    """Whether one source after the other can be shown there."""
+    kind, _, rest = target.partition(":")
+    return kind in _SCREENS or (kind == "hdmi" and (not rest or _is_screen(rest)))
 
 
 def _place(text: str) -> str:
@@ -143,14 +156,10 @@ def _place(text: str) -> str:
 
 
 def _stem(camera: str) -> str:
-    return Path(camera.rstrip("/")).stem.replace(":", "_") or "source"
-
-
-def _own_truth(manifest: Manifest, order: Order, settings: dict[str, Any] | Any) -> str | None:
-    """The exact alpha of the skill's own clip, where it fits the view."""
-    plain = settings.get("crop", "full") == "full" and not settings.get("mirror", False)
-    fits = manifest.truth is not None and not order.cameras and plain
-    return manifest.path(manifest.truth) if fits and manifest.truth else None
+    shown = hide_password(camera)
+    if "://" in shown:  # options follow a #, and what stands for the password is no name
+        shown = shown.partition("#")[0].replace("***@", "")
+    return Path(shown.rstrip("/")).stem.replace(":", "_") or "source"
 
 
 def _run_one(
@@ -167,12 +176,13 @@ def _run_one(
             snapshots = Snapshots()
             observers.append(snapshots)
         if output.is_terminal() and not order.json:
-            observers.append(stack.enter_context(_progress(camera)))
-        report = session.run(camera, sinks, _all(observers))
+            observers.append(stack.enter_context(progress(camera)))
+        report = session.run(camera, sinks, all_of(observers))
     return Run(report, quality, snapshots)
 
 
-def _all(observers: Sequence[Observer]) -> Observer | None:
+def all_of(observers: Sequence[Observer]) -> Observer | None:
+    """One observer for many; None for none."""
     if not observers:
         return None
 
@@ -184,7 +194,8 @@ def _all(observers: Sequence[Observer]) -> Observer | None:
 
 
 @contextmanager
-def _progress(camera: str) -> Iterator[Observer]:
+def progress(camera: str) -> Iterator[Observer]:
+    """A bar that counts the frames it is shown."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

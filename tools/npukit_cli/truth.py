@@ -1,25 +1,29 @@
-"""The error of a skill's alpha against an exact one."""
+"""A skill's alpha against an exact one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from npukit.arrays import U8
 from npukit.capture import open_source
 from npukit.capture.base import Captured
 from npukit.errors import ConfigError
+from npukit.manifest import Manifest
 from npukit.pipeline import Packet
+from npukit.quality import QualityMeter
 
 
-class AlphaError:
-    """Compares the alpha of each frame with the luma (0..255) of a video's frame.
+def own_truth(manifest: Manifest, settings: Mapping[str, Any]) -> str | None:
+    """The exact alpha of the skill's own clip, where it fits the view."""
+    plain = settings.get("crop", "full") == "full" and not settings.get("mirror", False)
+    return manifest.path(manifest.truth) if manifest.truth and plain else None
 
-    Attributes:
-        per_frame: mean absolute difference of each frame, alpha in 0..1.
-        worst: number of the frame with the largest.
-    """
+
+class ExactAlpha:
+    """Gives the luma (0..255) of a video's frames beside the alpha of finished packets."""
 
     def __init__(self, uri: str) -> None:
         """Open the exact alpha.
@@ -30,11 +34,9 @@ class AlphaError:
         self._uri = uri
         self._source = open_source(uri)
         self._frames: Iterator[Captured] = self._source.frames()
-        self.per_frame: list[float] = []
-        self._squares: list[float] = []
 
-    def __call__(self, packet: Packet) -> None:
-        """Measure one frame.
+    def pair(self, packet: Packet) -> tuple[U8, U8]:
+        """The skill's alpha of the next frame, and the exact one; both (H, W).
 
         Raises:
             ConfigError: the skill gives no alpha, or the exact one has another size or ends.
@@ -52,7 +54,44 @@ class AlphaError:
                 where=where,
                 hint="compare with crop=full and mirror=false, on the clip it was made for",
             )
-        difference = np.abs(matte.to_plane().astype(np.int16) - exact.frame.y)
+        return matte.to_plane(), exact.frame.y
+
+    def close(self) -> None:
+        """Close the video."""
+        self._source.close()
+
+
+class AlphaQuality(ExactAlpha):
+    """All measures of the matting field, see `npukit.quality`."""
+
+    def __init__(self, uri: str) -> None:
+        """See `ExactAlpha`."""
+        super().__init__(uri)
+        self.meter = QualityMeter()
+
+    def __call__(self, packet: Packet) -> None:
+        """Measure one frame, see `ExactAlpha.pair`."""
+        self.meter.add(*self.pair(packet))
+
+
+class AlphaError(ExactAlpha):
+    """The two measures that cost next to nothing.
+
+    Attributes:
+        per_frame: mean absolute difference of each frame, alpha in 0..1.
+        worst: number of the frame with the largest.
+    """
+
+    def __init__(self, uri: str) -> None:
+        """See `ExactAlpha`."""
+        super().__init__(uri)
+        self.per_frame: list[float] = []
+        self._squares: list[float] = []
+
+    def __call__(self, packet: Packet) -> None:
+        """Measure one frame, see `ExactAlpha.pair`."""
+        alpha, exact = self.pair(packet)
+        difference = np.abs(alpha.astype(np.int16) - exact)
         self.per_frame.append(float(difference.mean()) / 255.0)
         self._squares.append(float(np.square(difference, dtype=np.int32).mean()) / 255.0**2)
 
@@ -73,7 +112,3 @@ class AlphaError:
             "worst_frame": self.worst,
             "worst_mad": round(max(self.per_frame), 6),
         }
-
-    def close(self) -> None:
-        """Close the video."""
-        self._source.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from npukit.addresses import hide_password
 from npukit.capture.base import Captured, Source
 from npukit.errors import CaptureError
 from npukit.plugins import Plugins
@@ -30,7 +31,7 @@ def open_source(uri: str) -> Source:
             return source.open(uri)
     raise CaptureError(
         "no kind of source accepts it" if os.path.exists(uri) else "no such file or folder",
-        where=uri,
+        where=hide_password(uri),
         hint="kinds: {}".format(SOURCES.summary()),
     )
 

@@ -68,6 +68,12 @@ class Source(ABC):
             CaptureError: while reading; the frames before it were given.
         """
 
+    def stop(self) -> None:  # noqa: B027 - a source that never waits long needs no waking
+        """Make `frames` end soon, without an error, even while it waits for the device.
+
+        Called from another thread than the one in `frames`; `close` is still to be called.
+        """
+
     def close(self) -> None:  # noqa: B027 - a source without a device has nothing to close
         """Release the device or file; may be called twice."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from npukit.addresses import hide_password
 from npukit.display.base import Sink
 from npukit.errors import DisplayError
 from npukit.plugins import Plugins
@@ -27,7 +28,7 @@ def open_sink(target: str) -> Sink:
             return sink.open(target)
     raise DisplayError(
         "no kind of sink accepts it",
-        where=target,
+        where=hide_password(target),
         hint="a .mp4 file, a folder (with / at its end), or a kind: {}".format(SINKS.summary()),
     )
 

@@ -21,8 +21,8 @@ class ImageSink(Sink):
 
     @classmethod
     def accepts(cls, target: str) -> bool:
-        """Existing folders, and paths that end in a slash."""
-        return target.endswith("/") or os.path.isdir(target)
+        """Existing folders, and paths that end in a slash; no addresses."""
+        return "://" not in target and (target.endswith("/") or os.path.isdir(target))
 
     @classmethod
     def open(cls, target: str) -> Sink:

@@ -9,7 +9,8 @@ from npukit.color import DEFAULT_COLOR, Color, Matrix, Range
 from npukit.errors import ConfigError, check_keys, did_you_mean
 from npukit.frame import INTERPOLATIONS
 
-SOURCES = ("nv21",)
+# Bytes of the model input, and the axes of their array.
+SOURCES = {"nv21": "(H*3//2, W)", "rgb888": "(H, W, 3)", "bgr888": "(H, W, 3)"}
 GEOMETRIES = ("full", "center", "letterbox", "roi")
 ORDERS = {"rgb": 3, "bgr": 3, "gray": 1}
 
@@ -23,8 +24,9 @@ class Preprocess:
     """One model input's declaration.
 
     Attributes:
-        source: layout of the bytes that the model input takes: nv21.
-        color: matrix and range that those bytes are in; frames of another are converted.
+        source: layout of the bytes that the model input takes: nv21, or rgb888 or bgr888 (three
+            bytes a pixel, as scripts feed them that convert colours themselves).
+        color: matrix and range that NV21 bytes are in; frames of another are converted.
         geometry: full (the whole frame, aspect not kept), center (the largest centred part
             of the input's aspect), letterbox (the whole frame, aspect kept, black around),
             roi (a rectangle given with each frame).
@@ -50,6 +52,10 @@ class Preprocess:
                 )
             )
 
+    def packed_shape(self, width: int, height: int) -> Tuple[int, ...]:
+        """Shape of the array of bytes for a picture of this size."""
+        return (height * 3 // 2, width) if self.source == "nv21" else (height, width, 3)
+
     @property
     def channels(self) -> int:
         """Channels of the network's input."""
@@ -68,8 +74,11 @@ class Preprocess:
         check_keys(data, known, where)
         to = _choice(data, "to", "rgb", ORDERS, where)
         count = ORDERS[to]
+        source = _choice(data, "source", "nv21", SOURCES, where)
+        if to == "gray" and source != "nv21":
+            raise ConfigError("gray is the luma of nv21, not of {}".format(source), where=where)
         return cls(
-            source=_choice(data, "source", "nv21", SOURCES, where),
+            source=source,
             color=Color(
                 _member(data, "matrix", Matrix, Matrix.BT601, where),
                 _member(data, "range", Range, Range.LIMITED, where),

@@ -9,7 +9,7 @@ RUNTIMES: Plugins[Runtime] = Plugins(__name__, __path__, Runtime, "runtime")
 
 
 def load_model(path: str, runtime: str = "simulator", threads: int = 1) -> Model:
-    """Load a model file with a runtime; see `Runtime.load`."""
+    """Load a model file with a runtime that needs no start; see `Runtime.load`."""
     return RUNTIMES.get(runtime)().load(path, threads)
 
 

@@ -12,6 +12,7 @@ from npukit.errors import ModelError, did_you_mean
 from npukit.frame import Nv21Frame, Rect
 from npukit.preprocess.host import fit
 from npukit.preprocess.spec import Preprocess
+from npukit.runtime.declaration import Declaration, InputSpec
 
 
 class TensorSpec(NamedTuple):
@@ -36,12 +37,15 @@ class TensorSpec(NamedTuple):
 
     @property
     def size(self) -> Tuple[int, int]:
-        """(width, height) of the picture: of NV21 bytes, or the last two axes."""
-        height, width = self.shape[-2:]
-        return (width, height * 2 // 3) if self.preprocess else (width, height)
+        """(width, height) of the picture; of a tensor, its last two axes."""
+        if self.preprocess is None:
+            return self.shape[-1], self.shape[-2]
+        if self.preprocess.source == "nv21":
+            return self.shape[1], self.shape[0] * 2 // 3
+        return self.shape[1], self.shape[0]
 
     def feed(self, frame: Nv21Frame, roi: Optional[Rect] = None) -> U8:
-        """The bytes that this input takes for a frame, (H*3//2, W) uint8.
+        """The bytes that this input takes for a frame, of its shape, uint8.
 
         Args:
             frame: of any size and colour.
@@ -53,7 +57,33 @@ class TensorSpec(NamedTuple):
         """
         if self.preprocess is None:
             raise ModelError("input {!r} takes a tensor, not a picture".format(self.name))
-        return fit(self.preprocess, frame, self.size, roi).pack()
+        fitted = fit(self.preprocess, frame, self.size, roi)
+        if self.preprocess.source == "nv21":
+            return fitted.pack()
+        return fitted.to_rgb() if self.preprocess.source == "rgb888" else fitted.to_bgr()
+
+
+def input_tensor(name: str, spec: InputSpec, where: str, dtype: str = "float32") -> TensorSpec:
+    """The input as the caller sees it: bytes of a picture, or the network's own tensor.
+
+    Raises:
+        ModelError: the network's shape does not take such pictures.
+    """
+    if spec.preprocess is None:
+        return TensorSpec(name, spec.shape, dtype)
+    if len(spec.shape) != 4 or spec.shape[:2] != (1, spec.preprocess.channels):
+        raise ModelError(
+            "input {!r} {} does not take {} pictures of batch 1".format(
+                name, spec.shape, spec.preprocess.to
+            ),
+            where=where,
+        )
+    height, width = spec.shape[2:]
+    if spec.preprocess.source == "nv21" and (height % 2 or width % 2):
+        raise ModelError(
+            "input {!r} is {}x{}: NV21 is even".format(name, width, height), where=where
+        )
+    return TensorSpec(name, spec.preprocess.packed_shape(width, height), "uint8", spec.preprocess)
 
 
 class Model(ABC):
@@ -159,13 +189,28 @@ class Model(ABC):
 class Runtime(ABC):
     """Loads model files: one per way of execution (simulator, vendor module, ...)."""
 
+    def start(self, check_value: str) -> None:  # noqa: B027 - most need no start
+        """Prepare the device; called once, before anything is loaded or captured.
+
+        Args:
+            check_value: of the manifest, for platforms that ask for one.
+
+        Raises:
+            ModelError: the device refuses.
+        """
+
+    def stop(self) -> None:  # noqa: B027 - most need no stop
+        """Release the device; called once, after the models are closed."""
+
     @abstractmethod
-    def load(self, path: str, threads: int = 1) -> Model:
+    def load(self, path: str, threads: int = 1, declared: Optional[Declaration] = None) -> Model:
         """Load a model file.
 
         Args:
             path: the file.
             threads: CPU threads that the runtime may use; results do not depend on it.
+            declared: what the manifest says of the model. A file that says it too must agree;
+                some vendors' files do not say it.
 
         Raises:
             ModelError: the file is missing, damaged, or of another runtime.

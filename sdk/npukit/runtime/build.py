@@ -11,23 +11,15 @@ import hashlib
 import json
 import struct
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Mapping, Tuple
 
 from npukit.errors import ModelError, check_keys
 from npukit.files import replacing
-from npukit.preprocess.spec import Preprocess
+from npukit.runtime.declaration import InputSpec
 
 MAGIC = b"NPUKSIM1"
 _LENGTH = struct.Struct("<Q")
 _DIGEST = hashlib.sha256().digest_size
-
-
-@dataclass(frozen=True)
-class InputSpec:
-    """A network input: its NCHW shape, and how the device makes it from frame bytes."""
-
-    shape: Tuple[int, ...]
-    preprocess: Optional[Preprocess] = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +53,7 @@ def write_build(path: str, build: SimulatorBuild) -> None:
     """Write a simulator build; an older file stays whole until the new one is complete."""
     header = {
         "name": build.name,
-        "inputs": {name: _input_to_dict(spec) for name, spec in build.inputs.items()},
+        "inputs": {name: spec.to_dict() for name, spec in build.inputs.items()},
         "outputs": list(build.outputs),
         "states": dict(build.states),
         "record": dict(build.record),
@@ -113,25 +105,9 @@ def _from_content(content: bytes, path: str) -> SimulatorBuild:
     check_keys(header, keys, path, required=keys)
     return SimulatorBuild(
         name=str(header["name"]),
-        inputs={name: _input_from_dict(data, path) for name, data in header["inputs"].items()},
+        inputs={name: InputSpec.from_dict(data, path) for name, data in header["inputs"].items()},
         outputs=tuple(str(name) for name in header["outputs"]),
         states={str(into): str(out) for into, out in header["states"].items()},
         onnx=onnx,
         record=header["record"],
     )
-
-
-def _input_to_dict(spec: InputSpec) -> Dict[str, Any]:
-    data: Dict[str, Any] = {"shape": list(spec.shape)}
-    if spec.preprocess is not None:
-        data["preprocess"] = spec.preprocess.to_dict()
-    return data
-
-
-def _input_from_dict(data: Any, path: str) -> InputSpec:
-    check_keys(data, ("shape", "preprocess"), path, required=("shape",))
-    shape = tuple(data["shape"])
-    if not all(isinstance(side, int) and side > 0 for side in shape):
-        raise ValueError("shape {} is not made of positive numbers".format(shape))
-    declared = data.get("preprocess")
-    return InputSpec(shape, None if declared is None else Preprocess.from_dict(declared, path))

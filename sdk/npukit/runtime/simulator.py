@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Optional
 
-import numpy as np
 import onnxruntime
 
 from npukit.arrays import Array
 from npukit.errors import ModelError
 from npukit.preprocess.device import to_tensor
-from npukit.runtime.base import Model, Runtime, TensorSpec
-from npukit.runtime.build import InputSpec, SimulatorBuild, read_build
+from npukit.runtime.base import Model, Runtime, TensorSpec, input_tensor
+from npukit.runtime.build import SimulatorBuild, read_build
+from npukit.runtime.declaration import Declaration, InputSpec
 
 _DTYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(int32)": "int32"}
 
@@ -19,9 +19,11 @@ _DTYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(int32)"
 class SimulatorRuntime(Runtime):
     """Executes simulator builds on the CPU."""
 
-    def load(self, path: str, threads: int = 1) -> Model:
+    def load(self, path: str, threads: int = 1, declared: Optional[Declaration] = None) -> Model:
         """See `Runtime.load`."""
         build = read_build(path)
+        if declared is not None:
+            _check_agreement(build, declared, path)
         return SimulatorModel(build, _session(build.onnx, threads, path), path)
 
 
@@ -63,6 +65,21 @@ class SimulatorModel(Model):
             raise ModelError("ONNX Runtime failed: {}".format(error), where=self._where) from error
 
 
+def _check_agreement(build: SimulatorBuild, declared: Declaration, path: str) -> None:
+    parts = (
+        ("inputs", dict(build.inputs), dict(declared.inputs)),
+        ("outputs", list(build.outputs), list(declared.outputs)),
+        ("states", dict(build.states), dict(declared.states)),
+    )
+    for part, found, wanted in parts:
+        if found != wanted:
+            raise ModelError(
+                "{} of the build and of the manifest differ: {} and {}".format(part, found, wanted),
+                where=path,
+                hint="make the build anew from the declaration, or correct the manifest",
+            )
+
+
 def _session(onnx: bytes, threads: int, path: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -84,21 +101,7 @@ def _input_spec(name: str, spec: InputSpec, network: Any, path: str) -> TensorSp
             "input {!r} of the network is {}, declared {}".format(name, network.shape, spec.shape),
             where=path,
         )
-    if spec.preprocess is None:
-        return TensorSpec(name, spec.shape, _dtype(network, path))
-    if len(spec.shape) != 4 or spec.shape[:2] != (1, spec.preprocess.channels):
-        raise ModelError(
-            "input {!r} {} does not take {} pictures of batch 1".format(
-                name, spec.shape, spec.preprocess.to
-            ),
-            where=path,
-        )
-    height, width = spec.shape[2:]
-    if height % 2 or width % 2:
-        raise ModelError(
-            "input {!r} is {}x{}: NV21 is even".format(name, width, height), where=path
-        )
-    return TensorSpec(name, (height * 3 // 2, width), np.dtype(np.uint8).name, spec.preprocess)
+    return input_tensor(name, spec, path, _dtype(network, path))
 
 
 def _dtype(tensor: Any, path: str) -> str:

@@ -19,7 +19,7 @@ from npukit.runtime.base import Model, Runtime, TensorSpec
 class NumpyRuntime(Runtime):
     """Loads the JSON."""
 
-    def load(self, path: str, threads: int = 1) -> Model:
+    def load(self, path: str, threads: int = 1, declared: object = None) -> Model:
         with open(path, encoding="utf-8") as file:
             return NumpyModel(**json.load(file))
 

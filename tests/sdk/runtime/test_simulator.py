@@ -14,7 +14,8 @@ from npukit.errors import ModelError, PluginError
 from npukit.frame import Nv21Frame
 from npukit.preprocess import Preprocess, fit, to_tensor
 from npukit.runtime import RUNTIMES, Model, Runtime, TensorSpec, load_model
-from npukit.runtime.build import InputSpec, SimulatorBuild, write_build
+from npukit.runtime.build import SimulatorBuild, write_build
+from npukit.runtime.declaration import InputSpec
 
 SPEC = Preprocess(mean=(10.0, 20.0, 30.0), scale=(1 / 255, 1 / 128, 0.5))
 Shape = tuple[int | str | None, ...]

@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch", reason="needs torch: pip install 'npukit[to
 
 from safetensors import safe_open  # noqa: E402 - after the skip
 
-from npukit.runtime.build import InputSpec  # noqa: E402
+from npukit.runtime.declaration import InputSpec  # noqa: E402
 from npukit_convert.torch_to_onnx import export  # noqa: E402
 from npukit_convert.weights import load_weights  # noqa: E402
 

@@ -17,7 +17,6 @@ import pytest
 import yaml
 from support.interpreters import clean_environment
 
-import npukit.skill
 from npukit.arrays import F32, U8
 from npukit.background import open_background
 from npukit.capture import open_source
@@ -30,6 +29,7 @@ from npukit.manifest import read_manifest
 from npukit.pipeline import Packet, Pipeline
 from npukit.profiles import boards, targets
 from npukit.runtime.build import read_build
+from npukit.runtime.simulator import SimulatorRuntime
 from npukit.session import Session
 from npukit.skill import load_skill
 
@@ -100,9 +100,8 @@ def test_the_manifest_holds_together() -> None:
     assert set(manifest.boards) <= set(boards())
     for files in manifest.models.values():
         assert set(files) <= set(targets())
-        for file in files.values():
-            read_build(manifest.path(file))
-    assert Path(manifest.asset(manifest.capture)).is_file()
+        read_build(manifest.path(files["simulator"]))
+    assert Path(manifest.asset(manifest.capture["simulator"])).is_file()
     assert manifest.truth is not None
     assert Path(manifest.path(manifest.truth)).is_file()
     tested = {"crop", "mirror", "background", "view", "edge", "smooth"}
@@ -127,13 +126,13 @@ def test_crop_binds_the_network(
     view: Rect,
 ) -> None:
     loaded: list[str] = []
-    load = npukit.skill.load_model
+    load = SimulatorRuntime.load
 
-    def load_model(path: str, *rest: Any) -> Any:
+    def load_model(self: SimulatorRuntime, path: str, *rest: Any) -> Any:
         loaded.append(Path(path).name)
-        return load(path, *rest)
+        return load(self, path, *rest)
 
-    monkeypatch.setattr(npukit.skill, "load_model", load_model)
+    monkeypatch.setattr(SimulatorRuntime, "load", load_model)
     skill = load_skill(str(SKILL), {"crop": crop})
     assert loaded == [f"selfie_{network}.sim"], "the other network stays on the disk"
     assert list(skill.models) == [network]

@@ -1,4 +1,4 @@
-"""`npukit bench`: how fast a skill runs here, without a display."""
+"""`npukit bench`: how fast a skill runs here, without a display, or how good its alpha is."""
 
 from __future__ import annotations
 
@@ -23,24 +23,43 @@ def bench(
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Runs; medians are shown.")] = 5,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the simulated NPU.")] = 1,
+    quality: Annotated[
+        bool,
+        typer.Option("--quality", help="Measure alpha instead: raw, refined, smoothed, both."),
+    ] = False,
+    truth: Annotated[
+        str | None,
+        typer.Option(metavar="VIDEO", help="Exact alpha (luma 0..255) of --camera, for --quality."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> int:
     """Measure a skill on the simulated board, with a null display.
 
     The first run is not counted. Example: npukit bench portrait_matting --rounds 7
+    With --quality: MAD, MSE, gradient, connectivity, dtSSD (flicker) against an exact alpha.
     """
     from statistics import median
 
+    from npukit.addresses import hide_password
+    from npukit.errors import ConfigError
     from npukit.session import Session
     from npukit.skill import load_skill
     from npukit_cli import output
+    from npukit_cli.quality_bench import measure, tell
     from npukit_cli.running import parse_parameters
     from npukit_cli.skills import find_skill
 
     given = parse_parameters(parameter or ())
+    if quality:
+        result = measure(skill, given, camera, truth, threads)
+        output.as_json(result) if json else tell(result)
+        return 0
+    if truth:
+        raise ConfigError("--truth is for --quality", hint="add --quality, or leave it out")
     with Session(load_skill(str(find_skill(skill)), given, threads=threads)) as session:
         manifest = session.skill.manifest
-        source = camera or manifest.asset(manifest.capture)
+        source = camera or session.skill.capture
+        shown = hide_password(source)
         numbers = output.counted("rounds", rounds + 1, hidden=json)
         reports = [session.run(source, ()) for _ in numbers][1:]
     for report in reports:
@@ -51,7 +70,7 @@ def bench(
     runs = [report.to_dict() for report in reports]
     summary = {
         "skill": manifest.name,
-        "source": source,
+        "source": shown,
         "frames": runs[0]["frames_in"],
         "rounds": rounds,
         "threads": threads,
@@ -69,7 +88,7 @@ def bench(
         output.as_json(summary)
         return 0
     output.table(
-        f"{manifest.name} on {source}: {summary['fps']:.1f} frames/s, "
+        f"{manifest.name} on {shown}: {summary['fps']:.1f} frames/s, "
         f"{summary['cpu_ms_per_frame']:.2f} CPU ms/frame (medians of {rounds} rounds)",
         ("stage", "p50 ms", "p95 ms", "p99 ms"),
         [

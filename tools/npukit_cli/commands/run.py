@@ -6,12 +6,17 @@ from typing import Annotated
 
 import typer
 
+from npukit.errors import ConfigError
 from npukit_cli.skills import complete_skill
 
 
 def run(
     skill: Annotated[
-        str, typer.Argument(help="Name of a skill, or its folder.", autocompletion=complete_skill)
+        str,
+        typer.Argument(
+            help="Name of a skill, its folder, or a HiLens script.py.",
+            autocompletion=complete_skill,
+        ),
     ],
     camera: Annotated[
         list[str] | None,
@@ -20,7 +25,8 @@ def run(
             "-c",
             metavar="SOURCE",
             help="Video, picture, folder of pictures, or pattern:1280x720. May be repeated: "
-            "each source is run in turn. Default: the skill's own.",
+            "each source is run in turn. Default: the skill's own. Of a script: every "
+            "VideoCapture.",
         ),
     ] = None,
     display: Annotated[
@@ -30,7 +36,8 @@ def run(
             "-d",
             metavar="SINK",
             help="File.mp4, folder/ for pictures, or null. May be repeated: every sink gets "
-            "every frame. {name} stands for the source's name. Default: the skill's own.",
+            "every frame. {name} stands for the source's name. Default: the skill's own. Of a "
+            "script: every Display.",
         ),
     ] = None,
     parameter: Annotated[
@@ -49,13 +56,28 @@ def run(
     report: Annotated[
         str | None, typer.Option(metavar="FILE.html", help="Write a page with pictures.")
     ] = None,
+    check_value: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="For a script: what the console expects in init()."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> int:
-    """Run a skill on the simulated board.
+    """Run a skill, or an unmodified HiLens script, on the simulated board.
 
     Example: npukit run portrait_matting --camera me.mp4 --display out.mp4 --set mirror=true
     """  # fmt: skip
+    if skill.endswith(".py"):
+        from npukit_cli.scripting import run_script, script_options
+
+        settings = script_options(
+            camera or (), display or (), check_value, threads,
+            refused={"--set": parameter, "--truth": truth, "--report": report},
+        )  # fmt: skip
+        return run_script(skill, settings, json)
     from npukit_cli.running import Order, execute
+
+    if check_value is not None:
+        raise ConfigError("--check-value is for scripts: a skill's is in its manifest")
 
     return execute(
         Order(

@@ -1,0 +1,13 @@
+"""Make the simulator build where the script expects the board's .om: `python model/build.py`."""
+
+from pathlib import Path
+
+from npukit.runtime.build import write_build
+from npukit_convert.chain import make_build
+
+HERE = Path(__file__).resolve().parent
+
+if __name__ == "__main__":
+    build = make_build(HERE / "convert.yaml")
+    write_build(str(HERE / f"{build.name}.om"), build)
+    print(f"{HERE / build.name}.om: {len(build.onnx)} bytes of ONNX")

@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Iterable
 
-from benchmarks import glue, loop
+from benchmarks import against, glue, loop
 from benchmarks.clips import BUILD
 from benchmarks.measure import Row, glue_table, loop_table, machine, stage_table
 
@@ -16,14 +16,16 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few and short rounds")
     parser.add_argument("--rounds", type=int, help="counted rounds; medians are shown")
     parser.add_argument("--frames", type=int, help="frames of a clip")
-    parser.add_argument("--only", choices=("loop", "glue"), help="one of the two")
+    parser.add_argument("--only", choices=("loop", "glue", "peers"), help="one of the three")
     options = parser.parse_args()
     rounds = options.rounds or (3 if options.quick else 7)
     frames = options.frames or (60 if options.quick else 240)
 
     facts = machine()
-    glue_rows = _told(glue.rows(rounds, min(frames, 60))) if options.only != "loop" else []
-    loop_rows = _told(loop.rows(rounds, frames)) if options.only != "glue" else []
+    wanted = (options.only,) if options.only else ("glue", "loop", "peers")
+    glue_rows = _told(glue.rows(rounds, min(frames, 60))) if "glue" in wanted else []
+    loop_rows = _told(loop.rows(rounds, frames)) if "loop" in wanted else []
+    peer_rows = _told(against.rows(rounds, frames)) if "peers" in wanted else []
     facts["load_after"] = machine()["load"]
 
     text = "\n".join(
@@ -31,6 +33,7 @@ def main() -> None:
             *_section(loop_table(loop_rows), loop_rows),
             *_section(glue_table(glue_rows), glue_rows),
             *_section(stage_table(loop_rows), loop_rows),
+            *_section(against.peer_table(peer_rows), peer_rows),
             f"Medians of {rounds} interleaved rounds of {frames} frames. "
             + ", ".join(f"{name} {value}" for name, value in facts.items()),
         ]
@@ -43,6 +46,7 @@ def main() -> None:
         "frames": frames,
         "loop": [row.to_dict() for row in loop_rows],
         "glue": [row.to_dict() for row in glue_rows],
+        "peers": [row.to_dict() for row in peer_rows],
     }
     (BUILD / "results.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     print("\n" + text)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Protocol
 
 import av
 import cv2
@@ -68,6 +68,20 @@ class Row:
 Loop = Callable[[], int]  # runs once, gives how many frames it did
 
 
+class Runner(Protocol):
+    """What `compare` runs: a context manager, one run at a time."""
+
+    def __enter__(self) -> Runner: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def run(self) -> Cost:
+        """Run once; what a frame cost."""
+
+    def stages(self) -> Mapping[str, float]:
+        """Milliseconds by stage, where they are known."""
+
+
 class Contestant:
     """A loop in a process of its own, so that none finds the memory as another left it."""
 
@@ -113,11 +127,11 @@ def _stages() -> Mapping[str, float]:
 
 def compare(
     case: str,
-    npukit: Contestant,
-    article: Contestant,
+    npukit: Runner,
+    article: Runner,
     rounds: int,
     aim: float | None = None,
-    bare: Contestant | None = None,
+    bare: Runner | None = None,
 ) -> Row:
     """All in turn, again and again, after one round that is not counted."""
     with ExitStack() as stack:
@@ -149,7 +163,7 @@ def _medians(costs: Sequence[Cost]) -> Cost:
 def loop_table(rows: Iterable[Row]) -> list[str]:
     """Markdown lines, in frames a second."""
     head = ("whole loop", "npukit fps", "article fps", "ratio (rounds)", "aim")
-    return _table(
+    return table(
         (*head, "npukit CPU ms", "article CPU ms", "ratio", "without any glue"),
         (
             (
@@ -170,7 +184,7 @@ def loop_table(rows: Iterable[Row]) -> list[str]:
 
 def glue_table(rows: Iterable[Row]) -> list[str]:
     """Markdown lines, in milliseconds a frame."""
-    return _table(
+    return table(
         ("glue alone", "npukit ms", "article ms", "ratio (rounds)", "aim"),
         (
             (
@@ -189,7 +203,7 @@ def stage_table(rows: Iterable[Row]) -> list[str]:
     """Markdown lines: where npukit's time goes."""
     kept = [row for row in rows if row.stages]
     names = list(dict.fromkeys(name for row in kept for name in row.stages))
-    return _table(
+    return table(
         ("npukit, p50 ms", *names),
         (
             (row.case, *(f"{row.stages[name]:.2f}" if name in row.stages else "" for name in names))
@@ -198,7 +212,8 @@ def stage_table(rows: Iterable[Row]) -> list[str]:
     )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Markdown lines; columns after the first are set to the right."""
     lines = [head, ["---"] + ["--:"] * (len(head) - 1), *rows]
     return [f"| {' | '.join(line)} |" for line in lines]
 

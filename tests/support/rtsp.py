@@ -78,7 +78,9 @@ class RtspServer:
         command = [PYTHON, str(SCRIPT), "--port", str(self.port), "--clip", str(self.clip)]
         if self.method:
             command += ["--method", self.method, "--user", self.user, "--password", self.password]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         assert self.process.stdout is not None
         word, _, port = self.process.stdout.readline().partition(" ")
         assert word == "ready", "the RTSP server did not start"
@@ -91,6 +93,8 @@ class RtspServer:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
             self.process.wait()
+            if self.process.stdin is not None:
+                self.process.stdin.close()
             self.process = None
             self._listener.join()
 

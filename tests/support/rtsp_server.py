@@ -40,7 +40,10 @@ def main() -> None:
     if not server.attach(None):
         sys.exit("cannot listen at port " + order.port)
     say("ready", server.get_bound_port())
-    GLib.MainLoop().run()
+    loop = GLib.MainLoop()
+    # Standard input ends with the test run, however that ends.
+    GLib.io_add_watch(sys.stdin.fileno(), GLib.IO_HUP, lambda *_: loop.quit())
+    loop.run()
 
 
 def factory(launch: str, order: argparse.Namespace) -> GstRtspServer.RTSPMediaFactory:

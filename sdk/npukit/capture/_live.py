@@ -14,7 +14,6 @@ from npukit.errors import CaptureError
 
 FIRST_WAIT_S = 0.5  # before the first attempt to reconnect; doubled for each further one
 LONGEST_WAIT_S = 8.0
-_CLOSING_S = 0.5  # for a thread that is not stuck to say goodbye to its device
 _JUMP_S = 10.0  # a device's clock that leaps further than that is not believed
 
 
@@ -67,11 +66,11 @@ class LiveSource(Source):
         self._clock = _Clock()
         self._tallies: Dict[str, Tuple[int, int]] = {}  # event: place in notices, how often
         self._tally_lock = threading.Lock()
-        self._reader = Reader(self._shots(), patience.timeout_s)
+        self._reader = Reader(self._shots, patience.timeout_s)
 
     @abstractmethod
-    def _shots(self) -> Shots:
-        """Connect and give pictures; runs in a thread of its own.
+    def _shots(self, reader: Reader) -> Shots:
+        """Connect and give pictures; runs in the thread of `reader`.
 
         Raises:
             LostError: it cannot be connected, or is lost.
@@ -117,9 +116,9 @@ class LiveSource(Source):
         self._reader.abandon()
 
     def close(self) -> None:
-        """See `Source.close`; a thread that is stuck in its device ends when that times out."""
-        self.stop()
-        self._reader.join(_CLOSING_S)
+        """See `Source.close`; a thread that is stuck in its device is left to itself."""
+        self._stopped.set()
+        self._reader.finish()
 
     def tally(self, event: str, times: int = 1) -> None:
         """A notice for each kind of event, with how often it happened."""
@@ -155,9 +154,9 @@ class LiveSource(Source):
             raise self._given_up(attempts)
         if self._stopped.wait(back_off_s(attempts)):
             return
-        self._reader.join(_CLOSING_S)  # many a device can be opened once only
+        self._reader.finish()  # many a device can be opened once only
         self._clock.interrupt()
-        self._reader = Reader(self._shots(), self._patience.timeout_s)
+        self._reader = Reader(self._shots, self._patience.timeout_s)
         self._reader.start()
         if self._stopped.is_set():  # `stop` may have met the reader before this one
             self._reader.abandon()

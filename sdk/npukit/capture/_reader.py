@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
+import weakref
 from collections import deque
-from typing import Deque, Generator, NamedTuple, Optional
+from typing import Callable, Deque, Generator, NamedTuple, Optional
 
 from npukit.frame import Nv21Frame
 
+_GOODBYE_S = 0.3  # for a thread that is not stuck to leave its device in good order
 _WAITING = 3  # pictures that wait to be fetched: enough for jitter, and fresh
 _BACKLOG_S = 2.0  # a server begins with what it has kept: skipping that is no loss
 _BLIND = 4  # so many time-outs may pass with data that gives no picture (a long GOP)
@@ -56,11 +59,11 @@ class Reader:
         missed: pictures that were not fetched in time, but for those of the beginning.
     """
 
-    def __init__(self, shots: Shots, timeout_s: float) -> None:
-        """Read `shots`, which may be silent for `timeout_s`."""
+    def __init__(self, connect: Callable[[Reader], Shots], timeout_s: float) -> None:
+        """Read what `connect` gives for this reader, and allow it to be silent for `timeout_s`."""
         self.end: Optional[End] = None
         self.missed = 0
-        self._shots = shots
+        self._wake: Optional[Callable[[], None]] = None
         self._timeout_s = timeout_s
         self._changed = threading.Condition()
         self._waiting: Deque[Shot] = deque()
@@ -69,19 +72,32 @@ class Reader:
         self._began_at = self._alive_at = self._picture_at = 0.0
         # It may be stuck in a driver when Python wants to end: it must not be waited for.
         self._thread = threading.Thread(target=self._read, name="capture", daemon=True)
+        self._shots = connect(self)
 
     def start(self) -> None:
         """Begin; once."""
         self._began_at = self._alive_at = self._picture_at = time.monotonic()
         self._thread.start()
+        _running.add(self)
 
-    def join(self, timeout_s: float) -> None:
-        """Wait for the thread to release its device, but not for ever."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+    def wake_by(self, wake: Optional[Callable[[], None]]) -> None:
+        """What gets the thread out of its device, if anything does; called from another one."""
+        with self._changed:
+            self._wake = wake
+
+    def finish(self) -> None:
+        """Abandon it and have the device released; a thread that is stuck in it is left behind."""
+        self.abandon()
+        if self._thread.ident is None:
+            return
+        self._thread.join(_GOODBYE_S)
+        with self._changed:
+            if self._wake is not None:
+                self._wake()
+        self._thread.join(_GOODBYE_S)
 
     def abandon(self) -> None:
-        """Nothing more is wanted; the thread ends when its device lets it."""
+        """Nothing more is wanted: who waits is woken, the thread ends with its next picture."""
         with self._changed:
             self.end = self.end or End("stopped")
             self._waiting.clear()
@@ -147,6 +163,18 @@ class Reader:
         if time.monotonic() < self._alive_at + self._timeout_s:
             return End("data came, but for {:g} s no picture".format(_BLIND * self._timeout_s))
         return silence(self._timeout_s)
+
+
+_running: weakref.WeakSet[Reader] = weakref.WeakSet()
+
+
+@atexit.register
+def _finish_all() -> None:
+    """Where nobody closed: a thread that comes out of a driver while Python ends may crash it."""
+    for reader in list(_running):
+        reader.abandon()
+    for reader in list(_running):
+        reader.finish()
 
 
 def no_answer(timeout_s: float) -> End:

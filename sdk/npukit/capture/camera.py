@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Tuple
 from npukit.capture import _v4l2
 from npukit.capture._live import NAMES, LiveSource, Patience
 from npukit.capture._options import number, parse_options
-from npukit.capture._reader import LostError, Shot, Shots
+from npukit.capture._reader import LostError, Reader, Shot, Shots
 from npukit.capture._v4l2 import Mode
 from npukit.capture.base import Source
 from npukit.errors import CaptureError
@@ -46,7 +46,7 @@ class CameraSource(LiveSource):
         source.connect()
         return source
 
-    def _shots(self) -> Shots:
+    def _shots(self, reader: Reader) -> Shots:
         device, mode = self._open()
         try:
             self.fps = mode.fps

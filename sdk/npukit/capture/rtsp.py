@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any, Iterator, NamedTuple, Optional
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,13 +17,15 @@ import av.logging
 
 from npukit.addresses import hide_password
 from npukit.capture._decoded import Converter
+from npukit.capture._line import Line, open_sockets
 from npukit.capture._live import NAMES, LiveSource, Patience
 from npukit.capture._options import parse_options
-from npukit.capture._reader import End, LostError, Shot, Shots, no_answer, silence
+from npukit.capture._reader import End, LostError, Reader, Shot, Shots, no_answer, silence
 from npukit.capture.base import Source
 from npukit.errors import CaptureError
 
 _PORT = 554
+_LATER_S = 1.0
 _ODD = re.compile(r"[\x00-\x20\x7f]")
 _FORM = "rtsp://USER:PASSWORD@HOST:PORT/PATH#timeout=5,reconnect=8"
 _OPTIONS = {
@@ -69,30 +71,43 @@ class RtspSource(LiveSource):
         source.connect()
         return source
 
-    def _shots(self) -> Shots:
-        timeout_s = self._patience.timeout_s
+    def _shots(self, reader: Reader) -> Shots:
         # Messages that a program has asked FFmpeg for could show the password.
-        with av.logging.Capture() as messages, closing(self._open(timeout_s)) as container:
+        with av.logging.Capture() as messages, self._connected(reader) as container:
             stream = container.streams.video[0]
             # One thread a stage: the next stage runs beside the decoder anyway.
             stream.thread_count = 1
             self.fps = float(stream.average_rate or 30.0)
             yield None
-            for packet in _packets(container, stream, timeout_s):
+            for packet in _packets(container, stream, self._patience.timeout_s):
                 del messages[:]
                 yield None
                 yield from self._decode(packet)
         raise LostError("the server ended the stream")
 
-    def _open(self, timeout_s: float) -> Any:
-        address = self._address
+    @contextmanager
+    def _connected(self, reader: Reader) -> Iterator[Any]:
+        """The open container; the thread that waits in it can be woken through the reader."""
         try:
             # FFmpeg does not tell an unknown name from a network that is down.
-            socket.getaddrinfo(address.host, address.port)
+            found = socket.getaddrinfo(
+                self._address.host, self._address.port, type=socket.SOCK_STREAM
+            )
         except (OSError, UnicodeError):
             raise LostError("the host name is not known", "is the network up?") from None
+        before = open_sockets()
+        with ExitStack() as stack:
+            container = stack.enter_context(closing(self._open(self._patience.timeout_s)))
+            line = stack.enter_context(closing(Line(before, (entry[4] for entry in found))))
+            stack.callback(reader.wake_by, None)
+            reader.wake_by(line.cut)
+            yield container
+
+    def _open(self, timeout_s: float) -> Any:
+        # Of one wait in the socket, in microseconds; the reader's own time-out comes first.
+        options = dict(_OPTIONS, timeout=str(int((timeout_s + _LATER_S) * 1e6)))
         try:
-            container = av.open(address.url, options=dict(_OPTIONS), timeout=(timeout_s, timeout_s))
+            container = av.open(self._address.url, options=options)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             end = _explained(error, no_answer(timeout_s))
             raise LostError(*end) from None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
 
+from npukit.capture._line import Line, open_sockets
 from npukit.capture._live import LiveSource, Patience, _Clock, back_off_s
-from npukit.capture._reader import LostError, Shot
+from npukit.capture._reader import LostError, Reader, Shot
 from npukit.capture.base import Source
 from npukit.capture.pattern import PatternSource, read_counter
 from npukit.display.base import Sink
@@ -41,7 +44,7 @@ class Scripted(LiveSource):
     def open(cls, uri: str) -> Source:
         raise NotImplementedError
 
-    def _shots(self) -> Any:
+    def _shots(self, reader: Reader) -> Any:
         script = self._scripts.pop(0)
 
         def run() -> Iterator[Shot | None]:
@@ -172,6 +175,62 @@ def test_it_may_be_closed_before_anything_and_twice() -> None:
         source.close()
         source.close()
         assert list(source.frames()) == []
+
+
+def test_the_thread_is_woken_when_it_does_not_end_by_itself() -> None:
+    stuck = threading.Event()
+
+    class Stuck(Scripted):
+        def _shots(self, reader: Reader) -> Any:
+            reader.wake_by(stuck.set)
+            return super()._shots(reader)
+
+    def script() -> Iterator[Shot | None]:
+        yield Shot(FRAMES[0], None)
+        stuck.wait(10)
+
+    source = Stuck(script, patience=Patience(60, 0))
+    source.connect()
+    source.stop()
+    assert not stuck.wait(0.1)  # `stop` waits for nobody
+    source.close()
+    assert source.ended == ["capture"]
+
+
+# --- the connection of FFmpeg --------------------------------------------------------------------
+
+
+def test_a_connection_is_found_and_cut() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        peer = listener.getsockname()
+        before = open_sockets()
+        with socket.create_connection(peer) as foreign:
+            line = Line(before, [peer])
+            line.cut()
+            assert foreign.recv(1) == b""
+            line.cut()
+            line.close()
+            line.cut()
+            line.close()
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_where_it_cannot_be_told_nothing_is_cut(count: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        peer = listener.getsockname()
+        old = stack.enter_context(socket.create_connection(peer))
+        before = open_sockets()
+        new = [stack.enter_context(socket.create_connection(peer)) for _ in range(count)]
+        stack.enter_context(socket.socket())
+        line = Line(before, [peer])
+        line.cut()
+        line.close()
+        for connection in (old, *new):
+            connection.send(b"x")
+            served, _ = listener.accept()
+            with served:
+                assert served.recv(1) == b"x"
+        assert set(open_sockets()) >= set(before)
 
 
 # --- the clock -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Video files through PyAV (FFmpeg): luma as a view of the decoder's memory."""
+"""Video files through PyAV (FFmpeg)."""
 
 from __future__ import annotations
 
@@ -7,21 +7,11 @@ from typing import Any, Iterator, Optional
 
 import av
 import av.error
-import cv2
-import numpy as np
 
-from npukit.arrays import U8
-from npukit.buffers import BufferPool
-from npukit.capture.base import Captured, Source, even_part
-from npukit.color import Color, Matrix, Range
+from npukit.capture._decoded import Converter
+from npukit.capture.base import Captured, Source
 from npukit.errors import CaptureError
-from npukit.frame import Nv21Frame
 
-# FFmpeg's numbers: AVCOL_RANGE_* and AVCOL_SPC_*.
-_LIMITED, _FULL = 1, 2
-_BT709, _UNTAGGED, _BT601 = 1, 2, (4, 5, 6)
-_PLANAR_420 = ("yuv420p", "yuvj420p")
-_HD_HEIGHT = 720
 _LOST_S = 1.0  # a file that ends this much before its announced end was cut off
 
 
@@ -32,7 +22,7 @@ class VideoSource(Source):
         super().__init__(path, float(stream.average_rate or 30.0), stream.frames or None)
         self._container = container
         self._stream = stream
-        self._pool = BufferPool()
+        self._converter = Converter(self)
         # One thread a stage: the next stage runs beside the decoder anyway.
         stream.thread_count = 1
         if container.streams.audio:
@@ -78,7 +68,7 @@ class VideoSource(Source):
             for decoded in self._decoded():
                 if decoded.is_corrupt:
                     raise CaptureError("the picture is damaged", where=self._at(index))
-                frame = self._planes(decoded)
+                frame = self._converter.nv21(decoded)
                 size = size or frame.size
                 if frame.size != size:
                     raise CaptureError(
@@ -130,72 +120,6 @@ class VideoSource(Source):
 
     def _at(self, index: int) -> str:
         return "{}, frame {}".format(self.uri, index)
-
-    def _planes(self, decoded: Any) -> Nv21Frame:
-        color = self._color(decoded)
-        if decoded.format.name not in _PLANAR_420:
-            decoded = self._to_420(decoded, color)
-        rect = even_part(decoded.width, decoded.height, self)
-        if not rect.width or not rect.height:
-            raise CaptureError("the picture is smaller than 2x2", where=self.uri)
-        half = rect.half
-        y, u, v = (_view(plane) for plane in decoded.planes)
-        vu = self._pool.take(half.height, half.width, 2)
-        cv2.merge([v[: half.height, : half.width], u[: half.height, : half.width]], dst=vu)
-        frame = Nv21Frame(y[: rect.height, : rect.width], vu, color)
-        return self._upright(frame, int(decoded.rotation) % 360)
-
-    def _upright(self, frame: Nv21Frame, rotation: int) -> Nv21Frame:
-        """Turned by the tag, which counts degrees counter-clockwise."""
-        if rotation % 90:
-            self.notice(
-                "the rotation tag ({} degrees) is no quarter turn: ignored".format(rotation)
-            )
-            return frame
-        if rotation:
-            self.notice("turned by the rotation tag ({} degrees)".format(rotation))
-        return frame.rotate(-rotation)
-
-    def _color(self, decoded: Any) -> Color:
-        """The stream's tags; where there are none, the rule of the notice."""
-        if decoded.color_range == _FULL or decoded.format.name.startswith("yuvj"):
-            range_ = Range.FULL
-        else:
-            range_ = Range.LIMITED
-        space = int(decoded.colorspace)
-        if space == _BT709:
-            matrix = Matrix.BT709
-        elif space in _BT601:
-            matrix = Matrix.BT601
-        else:
-            matrix = Matrix.BT709 if decoded.height >= _HD_HEIGHT else Matrix.BT601
-            if not decoded.format.is_rgb:
-                self.notice(
-                    "{}: read as {} ({} from {} lines on), {} range".format(
-                        "no colour tag" if space == _UNTAGGED else "another colour tag",
-                        matrix.value, Matrix.BT709.value, _HD_HEIGHT, range_.value,
-                    )
-                )  # fmt: skip
-        return Color(matrix, Range.LIMITED if decoded.format.is_rgb else range_)
-
-    def _to_420(self, decoded: Any, color: Color) -> Any:
-        self.notice("{} is converted to 8-bit 4:2:0".format(decoded.format.name))
-        space = _BT709 if color.matrix is Matrix.BT709 else _BT601[1]
-        return decoded.reformat(
-            format="yuv420p",
-            # swscale has a rule of its own for what is not tagged.
-            src_colorspace=space if int(decoded.colorspace) == _UNTAGGED else None,
-            dst_colorspace=space,
-            dst_color_range=_FULL if color.range is Range.FULL else _LIMITED,
-        )
-
-
-def _view(plane: Any) -> U8:
-    """(h, w) view of a decoder's plane; read-only, because later frames are predicted from it."""
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    view = rows[: plane.height, : plane.width]
-    view.flags.writeable = False
-    return view
 
 
 def _reason(error: BaseException) -> str:

@@ -22,10 +22,25 @@ class External:
     runs its loop once and prints `{"frames": , "wall_s": , "cpu_s": }`.
     """
 
-    def __init__(self, script: str, pins: tuple[str, ...], given: Mapping[str, Any]) -> None:
-        """Start the script in an environment with `pins` installed, made when it is missing."""
+    def __init__(
+        self,
+        script: str,
+        pins: tuple[str, ...],
+        given: Mapping[str, Any],
+        unpacked: tuple[str, ...] = (),
+    ) -> None:
+        """Start the script in an environment with `pins` installed, made when it is missing.
+
+        Args:
+            script: its name.
+            pins: packages with their versions.
+            given: what the script gets.
+            unpacked: packages that are wanted for the files in them alone: they come without
+                what they depend on, into the environment's folder `unpacked`.
+        """
+        python, file = _python(script, pins, unpacked), _HERE / "peers" / f"{script}.py"
         self._process = subprocess.Popen(
-            [str(_python(script, pins)), str(_HERE / "peers" / f"{script}.py"), json.dumps(given)],
+            [str(python), str(file), json.dumps(given)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         self._line("ready")
@@ -34,9 +49,7 @@ class External:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.stdin:
-            self._process.stdin.close()
-        self._process.wait(timeout=60)
+        self._end()
 
     def run(self) -> Cost:
         """Run once; what a frame cost."""
@@ -55,15 +68,25 @@ class External:
         for line in self._process.stdout:
             if line.startswith(begins):
                 return line
-        raise RuntimeError(f"{self._process.args} ended with {self._process.wait()}")
+        raise RuntimeError(f"{self._process.args} ended with {self._end()}")
+
+    def _end(self) -> int:
+        """Let it end; its exit code."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+        return self._process.wait(timeout=60)
 
 
-def _python(name: str, pins: tuple[str, ...]) -> Path:
+def _python(name: str, pins: tuple[str, ...], unpacked: tuple[str, ...]) -> Path:
     folder = BUILD.parent / "venvs" / f"bench-{name}"
-    stamp = folder / "pins.txt"
-    if not stamp.is_file() or stamp.read_text(encoding="utf-8") != "\n".join(pins):
+    stamp, wanted = folder / "pins.txt", "\n".join((*pins, *unpacked))
+    if not stamp.is_file() or stamp.read_text(encoding="utf-8") != wanted:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, "--disable-pip-version-check", *pins], check=True)
-        stamp.write_text("\n".join(pins), encoding="utf-8")
+        pip = [str(folder / "bin/python"), "-m", "pip", "--disable-pip-version-check"]
+        subprocess.run([*pip, "install", "--quiet", *pins], check=True)
+        if unpacked:
+            target = ["--no-deps", "--target", str(folder / "unpacked")]
+            subprocess.run([*pip, "install", "--quiet", *target, *unpacked], check=True)
+        stamp.write_text(wanted, encoding="utf-8")
     return folder / "bin/python"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def measure(feed: Feed, size: Size, crop: str, threads: int, rounds: int) -> Row
     words = f"{threads} thread{'s' if threads > 1 else ''}{feed.remark}"
     return compare(
         f"{size[0]}x{size[1]} {crop}, {words}",
-        Contestant(Npukit, feed, crop, threads, threads=threads),
+        Contestant(Npukit, feed, partial(skill, crop, threads), threads=threads),
         Contestant(Article, feed, crop, threads, threads=threads),
         rounds,
         AIMS.get(size[1]),
@@ -73,7 +73,7 @@ def measure_encoding(feed: Feed, size: Size, rounds: int) -> Row:
     """One case with a file as its sink, in one thread besides the encoder's own."""
     return compare(
         f"{size[0]}x{size[1]} full, 1 thread, encoding",
-        Contestant(Npukit, feed, "full", 1, str(BUILD / "npukit.mp4")),
+        Contestant(Npukit, feed, partial(skill, "full", 1), str(BUILD / "npukit.mp4")),
         Contestant(Article, feed, "full", 1, str(BUILD / "article.mp4")),
         rounds,
     )
@@ -85,7 +85,7 @@ def check(feed: Feed, crop: str) -> None:
     Raises:
         AssertionError: they do not.
     """
-    own = Npukit(feed, crop).pictures()
+    own = Npukit(feed, partial(skill, crop, 1)).pictures()
     other = [frame for frame, _ in Article(feed, crop).pictures()]
     assert len(own) == len(other) > 0, f"{len(own)} and {len(other)} pictures"
     for index, (frame, peer) in enumerate(zip(own, other, strict=True)):
@@ -173,11 +173,11 @@ class _Memory(Source):
 
 
 class Npukit:
-    """npukit's loop; the model is loaded once, each run opens the frames anew."""
+    """npukit's loop; the skill is loaded once, each run opens the frames anew."""
 
-    def __init__(self, feed: Feed, crop: str, threads: int = 1, sink: str = "null") -> None:
+    def __init__(self, feed: Feed, load: Callable[[], Skill], sink: str = "null") -> None:
         self._feed = feed
-        self._skill = skill(crop, threads)
+        self._skill = load()
         self._sink = sink
         self._report: Report | None = None
 

@@ -6,7 +6,8 @@ Runs in an environment of its own; see benchmarks/external.py for how it is talk
 import json
 import os
 import sys
-import time
+
+from answer import answer
 
 # Not this folder: its file has the name of the package.
 sys.path.pop(0)
@@ -42,18 +43,7 @@ def main():
     background = cv2.resize(cv2.imread(given["background"]), tuple(given["size"]))
     model = mediapipe.solutions.selfie_segmentation.SelfieSegmentation(model_selection=1)
     with model as segment:
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
-        for _ in sys.stdin:
-            began, cpu = time.perf_counter(), time.process_time()
-            frames = loop(given["clip"], segment, background)
-            cost = {
-                "frames": frames,
-                "wall_s": time.perf_counter() - began,
-                "cpu_s": time.process_time() - cpu,
-            }
-            sys.stdout.write(json.dumps(cost) + "\n")
-            sys.stdout.flush()
+        answer(lambda: loop(given["clip"], segment, background))
 
 
 if __name__ == "__main__":

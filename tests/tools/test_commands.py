@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.camera import plugged_in
 
 from npukit import __version__ as npukit_version
 from npukit import profiles
@@ -57,6 +58,26 @@ def test_bench_refuses(npukit: Command, arguments: tuple[str, ...], message: str
     said = npukit(*arguments, "--json")
     assert said.code == 1
     assert message in said.json["error"]["message"]
+
+
+@pytest.mark.parametrize("more", [(), ("--quality", "--truth", "exact.mp4")])
+def test_bench_refuses_a_source_without_an_end(
+    more: tuple[str, ...], npukit: Command, tmp_path: Path
+) -> None:
+    with plugged_in(tmp_path) as name:
+        said = npukit("bench", "portrait_matting", "-c", "camera:" + name, *more, "--json")
+    assert said.code == 1
+    assert said.json["error"]["type"] == "ConfigError"
+    assert "a live source has no end" in said.json["error"]["message"]
+    assert "camera:0" in said.json["error"]["where"]
+    assert "give a clip" in said.json["error"]["next"]
+
+
+def test_run_names_the_live_sources_in_its_help(npukit: Command) -> None:
+    said = npukit("run", "--help")
+    assert said.code == 0
+    for form in ("camera:0", "rtsp://HOST/PATH"):
+        assert form in said.out
 
 
 # --- doctor --------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from npukit.manifest import Manifest, read_manifest
 from npukit.session import Session
 from npukit.skill import load_skill
 from npukit_cli import output
-from npukit_cli.running import Observer, all_of, progress
+from npukit_cli.running import Observer, all_of, progress, require_an_end
 from npukit_cli.skills import find_skill
 from npukit_cli.truth import AlphaQuality, own_truth
 
@@ -39,7 +39,7 @@ def measure(
         threads: CPU threads of the simulated NPU.
 
     Raises:
-        ConfigError: there is no exact alpha to compare with.
+        ConfigError: there is no exact alpha to compare with, or the source is live.
         NpukitError: a run failed.
     """
     folder = str(find_skill(skill))
@@ -52,6 +52,8 @@ def measure(
             where=hide_password(camera) if camera else folder,
             hint="give --truth, and leave crop and mirror as they are for the skill's own clip",
         )
+    if camera:
+        require_an_end(camera)
     rows = [
         {"variant": name, **values, **errors(folder, {**given, **values}, camera, exact, threads)}
         for name, values in variants(manifest, settings).items()

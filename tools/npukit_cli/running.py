@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from npukit.addresses import hide_password
-from npukit.capture import SOURCES
+from npukit.capture import SOURCES, open_source
 from npukit.display import SINKS
 from npukit.errors import ConfigError, NpukitError
 from npukit.pipeline import Packet, Report
@@ -111,6 +111,23 @@ def parse_parameters(texts: Sequence[str]) -> dict[str, str]:
             raise ConfigError(f"parameter {name} is given twice")
         given[name] = value
     return given
+
+
+def require_an_end(camera: str) -> None:
+    """Refuse a source that would be measured for ever; it is opened for that, and closed.
+
+    Raises:
+        ConfigError: it is live.
+        CaptureError: it cannot be opened.
+    """
+    with closing(open_source(camera)) as source:
+        if source.live:
+            raise ConfigError(
+                "a live source has no end, and its pace is its own: nothing to measure a skill by",
+                where=source.uri,
+                hint="give a clip, or pattern:1280x720; for what a live source costs, "
+                "use npukit run and stop it with Ctrl-C: it shows every stage",
+            )
 
 
 def expand_targets(displays: Sequence[str], cameras: Sequence[str]) -> list[tuple[str, ...]]:

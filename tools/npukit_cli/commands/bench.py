@@ -15,7 +15,13 @@ def bench(
     ],
     camera: Annotated[
         str | None,
-        typer.Option("--camera", "-c", metavar="SOURCE", help="Default: the skill's own clip."),
+        typer.Option(
+            "--camera",
+            "-c",
+            metavar="SOURCE",
+            help="Video, picture, folder of pictures, or pattern:1280x720; nothing live. "
+            "Default: the skill's own clip.",
+        ),
     ] = None,
     parameter: Annotated[
         list[str] | None,
@@ -46,7 +52,7 @@ def bench(
     from npukit.skill import load_skill
     from npukit_cli import output
     from npukit_cli.quality_bench import measure, tell
-    from npukit_cli.running import parse_parameters
+    from npukit_cli.running import parse_parameters, require_an_end
     from npukit_cli.skills import find_skill
 
     given = parse_parameters(parameter or ())
@@ -60,6 +66,7 @@ def bench(
         manifest = session.skill.manifest
         source = camera or session.skill.capture
         shown = hide_password(source)
+        require_an_end(source)
         numbers = output.counted("rounds", rounds + 1, hidden=json)
         reports = [session.run(source, ()) for _ in numbers][1:]
     for report in reports:

@@ -24,9 +24,9 @@ def run(
             "--camera",
             "-c",
             metavar="SOURCE",
-            help="Video, picture, folder of pictures, or pattern:1280x720. May be repeated: "
-            "each source is run in turn. Default: the skill's own. Of a script: every "
-            "VideoCapture.",
+            help="Video, picture, folder of pictures, camera:0, rtsp://HOST/PATH, or "
+            "pattern:1280x720. May be repeated: each source is run in turn. Default: the "
+            "skill's own. Of a script: every VideoCapture.",
         ),
     ] = None,
     display: Annotated[

@@ -1,0 +1,1 @@
+"""ONNX to Caffe: one converter per operator family, a text prototxt and a stripped caffemodel."""

@@ -1,0 +1,116 @@
+"""From a lowered ONNX graph to a Caffe network, with all that cannot be said in Caffe named."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from npukit_convert.errors import ConversionError
+from npukit_convert.graph import constant, shape
+from npukit_convert.onnx_to_caffe.builder import NetBuilder
+from npukit_convert.onnx_to_caffe.families import FAMILIES
+from npukit_convert.onnx_to_caffe.families.base import Family
+from npukit_convert.onnx_to_caffe.net import CaffeNet
+from npukit_convert.onnx_to_caffe.profiles import PROFILES
+
+MAX_RANK = 4
+
+
+def to_caffe(model: ir.Model, form: str, name: str = "network") -> CaffeNet:
+    """Convert a graph that the passes for `form` have lowered.
+
+    Args:
+        model: float32, static shapes; changed (outputs that are used get a copy of their own).
+        form: `caffe` or `caffe-omg`, a profile's name with a hyphen.
+        name: of the network.
+
+    Raises:
+        ConversionError: at least one node or layer has no form in the profile; all are named.
+    """
+    graph = model.graph
+    _separate_outputs(graph)
+    net = NetBuilder(form)
+    for value in graph.inputs:
+        if (size := shape(value)) is None:
+            raise ConversionError(f"input {value.name} has no static shape")
+        net.alias(value, net.new_blob(str(value.name), size))
+    inputs = dict(net.shapes)
+    families = _by_operator()
+    for node in graph:
+        _convert(node, net, families)
+    outputs = {str(value.name): net.blob(value) for value in graph.outputs}
+    made = CaffeNet(name, inputs, tuple(net.layers), outputs, dict(net.shapes), dict(net.names))
+    _check(made, net, form)
+    return made
+
+
+def _separate_outputs(graph: ir.Graph) -> None:
+    """Give each output that is also used a copy: in Caffe only an unused blob is an output."""
+    for value in list(graph.outputs):
+        if not value.uses() and value.producer() is not None:
+            continue
+        name = value.name
+        if not value.is_graph_input():
+            value.name = f"{name}_inner"
+        copy = ir.node(
+            "Identity",
+            [value],
+            outputs=[ir.val(str(name), value.dtype, value.shape)],
+            name=f"{name}/copy",
+        )
+        graph.append(copy)
+        graph.outputs[graph.outputs.index(value)] = copy.outputs[0]
+
+
+def _by_operator() -> dict[str, Family]:
+    families = [FAMILIES.get(name)() for name in FAMILIES.names()]
+    return {operator: family for family in families for operator in family.operators}
+
+
+def _convert(node: ir.Node, net: NetBuilder, families: dict[str, Family]) -> None:
+    family = families.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+    if family is None:
+        net.refuse(node, "Caffe has no such layer", "operators of docs/reference/operators.md")
+        return
+    for value in (*node.inputs, *node.outputs):
+        problem = None if value is None or constant(value) is not None else _unfit(value)
+        if problem:
+            net.refuse(node, f"{value.name if value else ''} {problem}", _REMEDY)
+            return
+    family.convert(node, net)
+
+
+_REMEDY = "export with fixed sizes and float32, and let the passes fold what depends on shapes"
+
+
+def _unfit(value: ir.Value) -> str:
+    size = shape(value)
+    if size is None:
+        return "has a size that depends on data"
+    if len(size) > MAX_RANK:
+        return f"has {len(size)} dimensions {list(size)}, Caffe takes {MAX_RANK}"
+    if value.dtype not in (None, ir.DataType.FLOAT):
+        return f"is {value.dtype}, Caffe computes in float32"
+    return ""
+
+
+def _check(net: CaffeNet, built: NetBuilder, form: str) -> None:
+    profile = PROFILES.get(form.replace("-", "_"))()
+    problems = [str(refusal) for refusal in built.refusals]
+    problems += [
+        f"{layer.type} {layer.name} (from node {layer.node}): {violation}"
+        for layer in net.layers
+        for violation in profile.violations(layer, net.shapes)
+    ]
+    used = {name for layer in net.layers for name in layer.bottoms}
+    problems += [
+        f"{layer.type} {layer.name}: nothing takes its top {top}, so it would be an output"
+        for layer in net.layers
+        for top in layer.tops
+        if top not in used and top not in net.outputs.values()
+    ]
+    if problems:
+        raise ConversionError(
+            f"{len(problems)} part(s) of the network have no form in {form}:\n  "
+            + "\n  ".join(problems),
+            hint="change these operators in the network, or use `--route onnx`",
+        )

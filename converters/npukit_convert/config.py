@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from npukit.errors import ConfigError, did_you_mean
 from npukit.preprocess import Preprocess
+from npukit.profiles import Target, load_target
+from npukit.runtime.declaration import InputSpec
 
 
 class _Strict(BaseModel):
@@ -18,25 +20,25 @@ class _Strict(BaseModel):
 
 
 class ModelConfig(_Strict):
-    """The trained model: `torch` with `weights`, or `onnx`; files beside the config.
+    """The trained model: `torch`, with `weights` or its own, or `onnx`; files beside the config.
 
     Attributes:
-        torch: `MODULE:FACTORY`, a Python file (without .py) and the function in it that makes
-            the untrained module.
-        weights: a .safetensors file.
+        torch: `MODULE:FACTORY` or `MODULE.py:FACTORY`, a Python file and the function in it that
+            makes the module.
+        weights: a .safetensors, .pt, .pth or .ckpt file.
         onnx: an .onnx file.
     """
 
-    torch: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w/]*:[A-Za-z_]\w*$")
+    torch: str | None = Field(default=None, pattern=r"^[\w./-]*\w(\.py)?:[A-Za-z_]\w*$")
     weights: str | None = None
     onnx: str | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> ModelConfig:
-        if (self.onnx is None) == (self.torch is None) or (self.torch is None) != (
-            self.weights is None
-        ):
-            raise ValueError("give either torch and weights, or onnx")
+        if (self.onnx is None) == (self.torch is None):
+            raise ValueError("give either torch or onnx")
+        if self.onnx is not None and self.weights is not None:
+            raise ValueError("an ONNX file has its weights inside; leave weights out")
         return self
 
 
@@ -47,10 +49,31 @@ class InputConfig(_Strict):
     preprocess: dict[str, Any] | None = None
 
 
+class PassesConfig(_Strict):
+    """Rewrites of the graph.
+
+    Attributes:
+        off: names of passes that are not run.
+        split: a 4-channel input to the names of its picture (3 channels) and its state (1).
+    """
+
+    off: tuple[str, ...] = ()
+    split: dict[str, tuple[str, str]] = {}
+
+
 class VerifyConfig(_Strict):
-    """How far each step may be from the one before."""
+    """How far each step may be from the one before, and on what that is measured.
+
+    Attributes:
+        max_abs: of any element of any output.
+        frames: a video, a picture or a folder of pictures, beside the config; noise is always
+            measured, real frames too where they are given.
+        samples: how many frames, spread over the video.
+    """
 
     max_abs: float = Field(default=1e-4, gt=0)
+    frames: str | None = None
+    samples: PositiveInt = 4
 
 
 class ConvertConfig(_Strict):
@@ -60,13 +83,18 @@ class ConvertConfig(_Strict):
         name: of the result.
         inputs, outputs: of the network, in its order.
         states: input name to the output that is fed back into it.
+        target: a chip of `npukit targets`; None for plain files.
+        route: what the chip's compiler is given.
     """
 
-    name: str
+    name: str = Field(pattern=r"^[\w.-]+$")
     model: ModelConfig
     inputs: dict[str, InputConfig] = Field(min_length=1)
     outputs: tuple[str, ...] = Field(min_length=1)
     states: dict[str, str] = {}
+    target: str | None = None
+    route: Literal["onnx", "caffe"] = "onnx"
+    passes: PassesConfig = PassesConfig()
     verify: VerifyConfig = VerifyConfig()
 
     def preprocess(self, name: str, where: str = "convert.yaml") -> Preprocess | None:
@@ -83,9 +111,20 @@ class ConvertConfig(_Strict):
             )
         return spec
 
+    def input_specs(self, where: str = "convert.yaml") -> dict[str, InputSpec]:
+        """Shape and declaration of every input."""
+        return {
+            name: InputSpec(item.shape, self.preprocess(name, where))
+            for name, item in self.inputs.items()
+        }
 
-def read_config(path: Path) -> ConvertConfig:
+
+def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> ConvertConfig:
     """Read and check a config.
+
+    Args:
+        path: of the file.
+        overrides: dotted key, such as `verify.max_abs`, to its value.
 
     Raises:
         ConfigError: names the file, the key and the nearest known key.
@@ -96,29 +135,64 @@ def read_config(path: Path) -> ConvertConfig:
         raise ConfigError(f"cannot be read: {error}", where=str(path)) from error
     except yaml.YAMLError as error:
         raise ConfigError(f"not valid YAML: {error}", where=str(path)) from error
+    return make_config(data, str(path), overrides)
+
+
+def make_config(data: Any, where: str, overrides: Mapping[str, Any] | None = None) -> ConvertConfig:
+    """Check a config; `where` is its file's name for messages.
+
+    Raises:
+        ConfigError: names the key and the nearest known key.
+    """
+    for key, value in (overrides or {}).items():
+        data = _with(data, key.split("."), value, where)
     try:
         config = ConvertConfig.model_validate(data)
     except ValidationError as error:
-        raise _first(error, path) from error
-    for name in config.inputs:
-        config.preprocess(name, str(path))
+        raise _first(error, where) from error
+    config.input_specs(where)
+    if config.target is not None:
+        _check_route(config, load_target(config.target), where)
     for into, out in config.states.items():
-        _check_known("input", into, config.inputs, path)
-        _check_known("output", out, config.outputs, path)
+        _check_known("output", out, config.outputs, where)
+        _check_known("input", into, config.inputs, where)
     return config
 
 
-def _check_known(kind: str, name: str, known: Collection[str], path: Path) -> None:
-    if name not in known:
+def write_config(config: ConvertConfig) -> str:
+    """The YAML text of a config, without what is as it would be anyway."""
+    data = config.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    return yaml.safe_dump(data, sort_keys=False, default_flow_style=None)
+
+
+def _check_route(config: ConvertConfig, target: Target, where: str) -> None:
+    if config.route not in target.routes:
         raise ConfigError(
-            f"no {kind} {name!r}", where=f"{path}, states", hint=did_you_mean(name, known)
+            f"no compiler for {target.title} reads {config.route}",
+            where=f"{where}, route",
+            hint=f"routes: {', '.join(target.routes)}",
         )
 
 
-def _first(error: ValidationError, path: Path) -> ConfigError:
+def _with(data: Any, place: Sequence[str], value: Any, where: str) -> Any:
+    """A copy of nested mappings with one value set."""
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{place[0]!r} is set in something that is no mapping", where=where)
+    key, *rest = place
+    return {**data, key: _with(data.get(key) or {}, rest, value, where) if rest else value}
+
+
+def _check_known(kind: str, name: str, known: Collection[str], where: str) -> None:
+    if name not in known:
+        raise ConfigError(
+            f"no {kind} {name!r}", where=f"{where}, states", hint=did_you_mean(name, known)
+        )
+
+
+def _first(error: ValidationError, file: str) -> ConfigError:
     problem = error.errors()[0]
     place = [str(part) for part in problem["loc"]]
-    where = f"{path}, {'.'.join(place)}" if place else str(path)
+    where = f"{file}, {'.'.join(place)}" if place else file
     if problem["type"] == "extra_forbidden":
         known = _known_keys(place[:-1])
         return ConfigError(
@@ -132,6 +206,7 @@ def _known_keys(place: list[str]) -> list[str]:
     kinds: dict[str, type[BaseModel]] = {
         "model": ModelConfig,
         "inputs": InputConfig,
+        "passes": PassesConfig,
         "verify": VerifyConfig,
     }
     kind = kinds.get(place[0], ConvertConfig) if place else ConvertConfig

@@ -85,7 +85,7 @@ def test_there_are_files_of_skills() -> None:
             lambda data: data.update(outptus=["alpha"]),
             "unknown key 'outptus'",
             ", outptus",
-            "did you mean 'outputs'? known: inputs, model, name, outputs, states, verify",
+            "did you mean 'outputs'? known: inputs, model, name, outputs",
         ),
         (
             lambda data: data["model"].update(weight="x"),
@@ -118,7 +118,7 @@ def test_there_are_files_of_skills() -> None:
             "did you mean 'max_abs'?",
         ),
         (lambda data: data.pop("name"), "Field required", ", name", ""),
-        (lambda data: data["model"].pop("weights"), "give either torch and weights", ", model", ""),
+        (lambda data: data["model"].pop("weights"), "give either torch or onnx", ", model", ""),
         (lambda data: data["model"].update(torch="net"), "should match", ", model.torch", ""),
         (lambda data: data.update(outputs=[]), "at least 1 item", ", outputs", ""),
         (lambda data: data.update(inputs={}), "at least 1 item", ", inputs", ""),

@@ -16,7 +16,7 @@ from typer.exceptions import TyperException
 from npukit import __version__
 from npukit.errors import NpukitError
 from npukit_cli import output
-from npukit_cli.commands import bench, doctor, new, run, targets
+from npukit_cli.commands import bench, convert, doctor, new, run, targets
 
 OK, FIXABLE, BUG, INTERRUPTED = 0, 1, 2, 130
 
@@ -25,6 +25,9 @@ app = typer.Typer(
     help="Run, measure and prepare vision skills for NPU boards.",
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
+)
+app.command("convert", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    convert.convert
 )
 app.command("run")(run.run)
 app.command("new")(new.new)

@@ -7,7 +7,8 @@ import platform
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -98,6 +99,23 @@ def counted(word: str, count: int, hidden: bool = False) -> Iterator[int]:
         disable=hidden or not is_terminal(),
     ) as bar:
         yield from bar.track(range(count), description=word)
+
+
+@contextmanager
+def progress(total: int, hidden: bool = False) -> Iterator[Callable[[str], None]]:
+    """A progress bar of named steps for a person at the terminal; call it as each begins."""
+    with Progress(
+        console=_console(stderr=True), transient=True, disable=hidden or not is_terminal()
+    ) as bar:
+        task = bar.add_task("", total=total)
+        begun = 0
+
+        def step(name: str) -> None:
+            nonlocal begun
+            bar.update(task, description=name, completed=begun)
+            begun += 1
+
+        yield step
 
 
 def is_terminal() -> bool:

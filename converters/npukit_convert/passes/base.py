@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import ClassVar
 
 import onnx_ir as ir
+
+from npukit_convert.graph import Array
 
 ANY = ("onnx", "caffe", "caffe-omg")
 CAFFE = ("caffe", "caffe-omg")
@@ -48,3 +51,7 @@ class Pass(ABC):
         Returns:
             One line per change, with the node's name; nothing when the graph is as it was.
         """
+
+    def feeds(self, given: Mapping[str, Array]) -> dict[str, Array]:
+        """Inputs of the rewritten graph that stand for inputs of the graph before."""
+        return dict(given)

@@ -1,0 +1,71 @@
+"""What a conversion has made so far."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+
+from npukit.runtime.build import SimulatorBuild
+from npukit_convert.config import ConvertConfig
+from npukit_convert.onnx_to_caffe.caffemodel import write_caffemodel
+from npukit_convert.onnx_to_caffe.net import CaffeNet
+from npukit_convert.onnx_to_caffe.prototxt import to_prototxt
+from npukit_convert.simplify import Step as PassStep
+from npukit_convert.verify import Verified
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one step did, or will do.
+
+    Attributes:
+        name: `export` or `read`, `simplify`, `caffe`, `build`.
+        does: one line.
+        seconds: with its verification.
+        verified: against the form before; None for the first form.
+        passes: the rewrites of the graph.
+        notes: what a person should know.
+    """
+
+    name: str
+    does: str
+    seconds: float = 0.0
+    verified: Verified | None = None
+    passes: tuple[PassStep, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Conversion:
+    """The results of the steps so far.
+
+    Attributes:
+        config: what was asked for.
+        onnx: the newest form of the ONNX network.
+        caffe: the Caffe network; None for the route `onnx`.
+        build: the simulator build.
+        steps: what was done.
+        sources: SHA-256 of each file that was read, by its name in the config.
+    """
+
+    config: ConvertConfig
+    onnx: bytes = b""
+    caffe: CaffeNet | None = None
+    build: SimulatorBuild | None = None
+    steps: list[StepReport] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def files(self) -> dict[str, bytes]:
+        """File name to content, of the networks."""
+        name = self.config.name
+        made = {f"{name}.onnx": self.onnx}
+        if self.caffe is not None:
+            made[f"{name}.prototxt"], made[f"{name}.caffemodel"] = caffe_files(self.caffe)
+        return made
+
+
+def caffe_files(net: CaffeNet) -> tuple[bytes, bytes]:
+    """The bytes of prototxt and caffemodel."""
+    weights = io.BytesIO()
+    write_caffemodel(net, weights)
+    return to_prototxt(net).encode(), weights.getvalue()

@@ -1,0 +1,158 @@
+"""Inputs that two versions of a network are compared on, and what the network makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from npukit.preprocess import to_tensor
+from npukit.runtime.declaration import InputSpec
+from npukit_convert.errors import ConversionError
+from npukit_convert.graph import Array
+
+Feeds = Mapping[str, Array]
+Outputs = Mapping[str, Array]
+
+# Amplitude and offset of the noise: a faithful rewrite is faithful for small activations, where
+# constants cancel badly, for large ones, where clamps bite, and for ones far from zero.
+_REGIMES = ((1.0, 0.0), (0.02, 0.0), (30.0, 0.0), (0.01, 5.0))
+# Above this many numbers in, one input holds all the regimes side by side.
+_LARGE = 300_000
+# Differences are relative to the largest output, but never to less than this.
+_FLOOR = 0.1
+
+
+def session(onnx: bytes) -> Any:
+    """An ONNX Runtime session that computes the graph as it is written, node by node.
+
+    Raises:
+        ConversionError: ONNX Runtime refuses the graph.
+    """
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the types of ONNX Runtime's binding are not public
+        raise ConversionError(f"ONNX Runtime refuses the network: {error}") from error
+
+
+def outputs(onnx: bytes, probes: Sequence[Feeds]) -> list[Outputs]:
+    """All outputs of a network, for each of the probes.
+
+    Raises:
+        ConversionError: ONNX Runtime refuses the network or fails in it.
+    """
+    running = session(onnx)
+    names = [item.name for item in running.get_outputs()]
+    try:
+        return [dict(zip(names, running.run(names, dict(one)), strict=True)) for one in probes]
+    except Exception as error:
+        raise ConversionError(f"ONNX Runtime fails in the network: {error}") from error
+
+
+def probes(
+    onnx: bytes,
+    inputs: Mapping[str, InputSpec] | None = None,
+    feeds: Sequence[Feeds] = (),
+) -> list[Feeds]:
+    """Inputs for a comparison: the given ones, then noise from a fixed seed.
+
+    The noise is of standard deviation 1, 0.02 and 30, and 5 +- 0.01; a large network takes all
+    four in one input, side by side. A picture's noise is that of its bytes, through its own
+    preprocessing.
+
+    Args:
+        onnx: the network.
+        inputs: shapes where the network leaves them open, and preprocessing of pictures.
+        feeds: real inputs, by name.
+
+    Raises:
+        ConversionError: an input has no fixed size, or is no number.
+    """
+    described = {item.name: item for item in session(onnx).get_inputs()}
+    shapes = {name: _shape(item, inputs) for name, item in described.items()}
+    large = sum(int(np.prod(shape)) for shape in shapes.values()) > _LARGE
+    regimes = (_REGIMES,) if large else tuple((regime,) for regime in _REGIMES)
+    random = np.random.default_rng(0)
+    noise = [
+        {
+            name: _noise(described[name], shape, parts, (inputs or {}).get(name), random)
+            for name, shape in shapes.items()
+        }
+        for parts in regimes
+    ]
+    return [*feeds, *noise]
+
+
+def difference(before: Sequence[Outputs], after: Sequence[Outputs]) -> tuple[float, float]:
+    """The largest difference of two versions: absolute, and relative to the largest output.
+
+    The second is per output and input, relative to at least 0.1. Infinite when an output is
+    missing, has another shape, or holds a NaN where the other does not.
+    """
+    absolute = relative = 0.0
+    for one, other in zip(before, after, strict=True):
+        if set(one) != set(other):
+            return np.inf, np.inf
+        for name, value in one.items():
+            worst = _largest(value, other[name])
+            finite = value[np.isfinite(value)]
+            scale = max(_FLOOR, float(np.abs(finite).max()) if finite.size else 0.0)
+            absolute, relative = max(absolute, worst), max(relative, worst / scale)
+    return absolute, relative
+
+
+def _largest(one: Array, other: Array) -> float:
+    if one.shape != other.shape:
+        return np.inf
+    with np.errstate(invalid="ignore"):
+        distance = np.abs(one.astype(np.float64) - other.astype(np.float64))
+    distance[(one == other) | (np.isnan(one) & np.isnan(other))] = 0.0
+    distance[np.isnan(distance)] = np.inf
+    return float(distance.max(initial=0.0))
+
+
+def _shape(item: Any, inputs: Mapping[str, InputSpec] | None) -> tuple[int, ...]:
+    if inputs and item.name in inputs:
+        return inputs[item.name].shape
+    if not all(isinstance(size, int) for size in item.shape):
+        raise ConversionError(
+            f"input {item.name} is {item.shape}: a size is open",
+            hint="give the shape in `inputs`, or export the network with fixed sizes",
+        )
+    return tuple(item.shape)
+
+
+def _noise(
+    item: Any,
+    shape: tuple[int, ...],
+    regimes: Sequence[tuple[float, float]],
+    spec: InputSpec | None,
+    random: np.random.Generator,
+) -> Array:
+    if spec is not None and spec.preprocess is not None:
+        height, width = shape[-2:]
+        levels = random.integers(0, 256, (height * 3 // 2, width))
+        quiet = 128 + (levels - 128) // 16
+        strips = [quiet if amplitude < 1 else levels for amplitude, _ in regimes]
+        return to_tensor(spec.preprocess, _side_by_side(strips).astype(np.uint8))
+    if item.type != "tensor(float)":
+        kinds = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_}
+        if item.type not in kinds:
+            raise ConversionError(f"input {item.name} is {item.type}, float32 is expected")
+        return random.integers(0, 2, shape).astype(kinds[item.type])
+    unit = random.standard_normal(shape)
+    strips = [amplitude * unit + offset for amplitude, offset in regimes]
+    return _side_by_side(strips).astype(np.float32)
+
+
+def _side_by_side(pictures: Sequence[Array]) -> Array:
+    """Each picture's own share of the last axis."""
+    if len(pictures) == 1 or pictures[0].shape[-1] < len(pictures):
+        return pictures[0]
+    shares = [np.array_split(picture, len(pictures), axis=-1) for picture in pictures]
+    return np.concatenate([share[index] for index, share in enumerate(shares)], axis=-1)

@@ -1,0 +1,121 @@
+"""What was done and with what, for the file beside the results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from npukit import __version__
+from npukit.runtime.build import write_build
+from npukit_convert.errors import ConversionError
+
+if TYPE_CHECKING:
+    from npukit_convert.conversion import Conversion, StepReport
+
+_LIBRARIES = ("torch", "onnx", "onnxsim", "onnx-ir", "onnxruntime", "opencv-python")
+
+
+def versions() -> dict[str, str]:
+    """The version of npukit and of each library that a conversion goes through."""
+    found = {"npukit": __version__}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name).split("+")[0]
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def to_record(made: Conversion) -> dict[str, Any]:
+    """The build record, without the hashes of the results."""
+    record: dict[str, Any] = {
+        "config": made.config.model_dump(mode="json", exclude_none=True),
+        "versions": versions(),
+        "sources": dict(made.sources),
+        "steps": [step_to_dict(step) for step in made.steps],
+    }
+    if made.caffe is not None:
+        record["caffe"] = {
+            "layers": len(made.caffe.layers),
+            "outputs": dict(made.caffe.outputs),
+            "names": dict(made.caffe.names),
+        }
+    return record
+
+
+def step_to_dict(step: StepReport) -> dict[str, Any]:
+    """One step as plain data."""
+    return {
+        "name": step.name,
+        "does": step.does,
+        "seconds": round(step.seconds, 3),
+        "verified": None if step.verified is None else step.verified.to_dict(),
+        "passes": [
+            {**asdict(one), "stage": one.stage.name.lower(), "fp16_added": one.fp16_added}
+            for one in step.passes
+        ],
+        "notes": list(step.notes),
+    }
+
+
+def write_results(
+    made: Conversion, folder: Path, pages: Mapping[str, str] | None = None
+) -> dict[str, Path]:
+    """Write all results of a conversion; older ones stay whole until all new ones are complete.
+
+    Args:
+        made: the conversion.
+        folder: is made when it does not exist.
+        pages: further files, suffix such as `.report.html` to text.
+
+    Returns:
+        The files by name; the build record is the last.
+
+    Raises:
+        ConversionError: the folder cannot be written.
+    """
+    name = made.config.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=folder))
+        try:
+            for file, data in made.files().items():
+                (temporary / file).write_bytes(data)
+            if made.build is not None:
+                write_build(str(temporary / f"{name}.sim"), made.build)
+            record = {**to_record(made), "results": _hashes(temporary)}
+            for suffix, text in (pages or {}).items():
+                (temporary / f"{name}{suffix}").write_text(text, encoding="utf-8")
+            text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+            (temporary / f"{name}.build.json").write_text(text, encoding="utf-8")
+            return _moved(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise ConversionError(
+            f"the results cannot be written: {error.strerror}",
+            where=error.filename or str(folder),
+            hint="earlier results are as they were",
+        ) from error
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.iterdir())
+    }
+
+
+def _moved(source: Path, target: Path) -> dict[str, Path]:
+    """Each file in its place, the record last: it is there only with all that it names."""
+    files = sorted(source.iterdir(), key=lambda file: file.name.endswith(".build.json"))
+    for file in files:
+        file.replace(target / file.name)
+    return {file.name: target / file.name for file in files}

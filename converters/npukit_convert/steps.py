@@ -1,0 +1,241 @@
+"""The steps of a conversion; each hands what it made to the next."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from npukit.arrays import F32
+from npukit.runtime.build import SimulatorBuild
+from npukit.runtime.declaration import InputSpec
+from npukit_convert import onnx_file
+from npukit_convert.compare import Case
+from npukit_convert.config import ConvertConfig, write_config
+from npukit_convert.conversion import Conversion, caffe_files
+from npukit_convert.errors import ConversionError
+from npukit_convert.execute.caffe_opencv import CaffeOpenCV
+from npukit_convert.execute.onnx_runtime import OnnxRuntime
+from npukit_convert.feeds import AMPLITUDES, Feeder, read_pictures
+from npukit_convert.graph import module_path, read_graph, shape
+from npukit_convert.onnx_to_caffe.convert import to_caffe
+from npukit_convert.passes.split_state_input import PICTURE, SplitStateInput
+from npukit_convert.record import versions
+from npukit_convert.simplify import ONNXSIM, Simplified, simplify
+from npukit_convert.simplify import Step as PassStep
+from npukit_convert.verify import NOISE, Verified, Verifier
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_PLAIN_CAFFE, _OMG_CAFFE = "caffe", "caffe-omg"
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a step has to report, see `StepReport`."""
+
+    verified: Verified | None = None
+    passes: tuple[PassStep, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Steps:
+    """The steps, and what they hand on."""
+
+    def __init__(self, config: ConvertConfig, folder: Path, where: str) -> None:
+        self.made = Conversion(config)
+        self._config, self._folder, self._where = config, folder, where
+        self._inputs = config.input_specs(where)
+        self._splits = dict(config.passes.split)
+        self._original = _unsplit(self._inputs, self._splits, where)
+        self._verifier: Verifier
+
+    def export(self) -> Done:
+        """PyTorch to ONNX."""
+        from npukit_convert.execute.torch_eager import TorchEager
+        from npukit_convert.torch_to_onnx import export
+
+        module, notes = self._module()
+        shapes = {name: spec.shape for name, spec in self._original.items()}
+        outputs = self._config.outputs
+        self.made.onnx, warnings = export(module, shapes, outputs)
+        self._begin()
+        with TorchEager(module, str(self._config.model.torch), shapes, outputs) as torch:
+            self._verifier.check(torch, outputs, self._where)
+        return Done(self._check_onnx(), notes=(*notes, *warnings))
+
+    def read(self) -> Done:
+        """An ONNX file."""
+        file = str(self._config.model.onnx)
+        data = onnx_file.read_onnx(self._folder / file)
+        self.made.sources[file] = _sha256(data)
+        onnx_file.check_onnx(data, file)
+        shapes = {name: spec.shape for name, spec in self._original.items()}
+        self.made.onnx = onnx_file.fix_sizes(data, shapes, file)
+        self._begin()
+        return Done(self._check_onnx())
+
+    def simplify(self) -> Done:
+        """Fewer, simpler operators."""
+        done = self._simplify("onnx", self._config.passes.off, self._original, self._splits)
+        self.made.onnx = done.onnx
+        _check_static(done.onnx, self._where)
+        if self._splits:
+            self._verifier.feed_otherwise(SplitStateInput(self._splits).feeds)
+        return Done(self._check_onnx(), done.steps)
+
+    def caffe(self) -> Done:
+        """ONNX to Caffe, by way of operators that Caffe has."""
+        form = caffe_form(self._config)
+        off = {ONNXSIM, *self._config.passes.off}
+        lowered = self._simplify(form, off, self._inputs, {})
+        net = to_caffe(read_graph(lowered.onnx), form, self._config.name)
+        self.made.caffe = net
+        prototxt, caffemodel = caffe_files(net)
+        with tempfile.TemporaryDirectory(prefix="npukit-caffe-") as folder:
+            text, weights = Path(folder) / "net.prototxt", Path(folder) / "net.caffemodel"
+            text.write_bytes(prototxt)
+            weights.write_bytes(caffemodel)
+            self._verifier.feed_otherwise(lambda feeds: _renamed(feeds, net.names))
+            with CaffeOpenCV(text, weights) as opencv:
+                names = [net.outputs[output] for output in self._config.outputs]
+                verified = self._verifier.check(opencv, names, self._where)
+        return Done(verified, lowered.steps)
+
+    def build(self) -> Done:
+        """What the simulator runs."""
+        self.made.build = SimulatorBuild(
+            name=self._config.name,
+            inputs=self._inputs,
+            outputs=self._config.outputs,
+            states=self._config.states,
+            onnx=self.made.onnx,
+            record={
+                "versions": versions(),
+                "sources": dict(self.made.sources),
+                "config_sha256": _sha256(write_config(self._config).encode()),
+            },
+        )
+        return Done()
+
+    def _module(self) -> tuple[nn.Module, list[str]]:
+        from npukit_convert.torch_module import make_module
+        from npukit_convert.weights import load_weights
+
+        name, _, factory = str(self._config.model.torch).partition(":")
+        file = self._folder / (name if name.endswith(".py") else f"{name}.py")
+        module = make_module(file, factory, f"{self._where}, model.torch")
+        self.made.sources[file.name] = _sha256(file.read_bytes())
+        if self._config.model.weights is None:
+            return module, [f"no weights file: the network is as {factory}() makes it"]
+        weights = self._folder / self._config.model.weights
+        notes = load_weights(module, weights)
+        self.made.sources[self._config.model.weights] = _sha256(weights.read_bytes())
+        return module, notes
+
+    def _begin(self) -> None:
+        """Make the inputs that all forms are executed on."""
+        verify, feeder = self._config.verify, Feeder(self._inputs)
+        cases = [Case(f"{NOISE} of {size:g}", feeder.noise(size, _SEED)) for size in AMPLITUDES]
+        if verify.frames is not None:
+            pictures = read_pictures(str(self._folder / verify.frames), verify.samples)
+            cases += [Case(picture.name, feeder.frame(picture.frame)) for picture in pictures]
+        cases = [Case(case.name, _joined(case.feeds, self._splits)) for case in cases]
+        self._verifier = Verifier(cases, self._config.outputs, verify.max_abs)
+
+    def _check_onnx(self) -> Verified | None:
+        with OnnxRuntime(self.made.onnx, self._where) as runtime:
+            missing = [name for name in self._config.outputs if name not in runtime.outputs]
+            if missing:
+                raise ConversionError(
+                    f"the network has no output {missing[0]!r}",
+                    where=self._where,
+                    hint=f"its outputs are {', '.join(runtime.outputs)}",
+                )
+            return self._verifier.check(runtime, self._config.outputs, self._where)
+
+    def _simplify(
+        self,
+        form: str,
+        off: Collection[str],
+        inputs: Mapping[str, InputSpec],
+        splits: Mapping[str, tuple[str, str]],
+    ) -> Simplified:
+        frames = [case.feeds for case in self._verifier.cases if not case.name.startswith(NOISE)]
+        return simplify(
+            self.made.onnx,
+            form,
+            inputs=inputs,
+            feeds=frames[:1],
+            tolerance=self._config.verify.max_abs,
+            off=off,
+            splits=splits,
+        )
+
+
+def caffe_form(config: ConvertConfig) -> str:
+    """The Caffe profile: the layers of the targets' compilers, plain Caffe without a target."""
+    return _PLAIN_CAFFE if config.target is None else _OMG_CAFFE
+
+
+def _unsplit(
+    inputs: Mapping[str, InputSpec], splits: Mapping[str, tuple[str, str]], where: str
+) -> dict[str, InputSpec]:
+    """The inputs as the trained network has them: picture and state in one."""
+    original: dict[str, InputSpec] = {}
+    parts = {picture: name for name, (picture, _) in splits.items()}
+    states = {state for _, state in splits.values()}
+    for name, spec in inputs.items():
+        if name in parts:
+            state = inputs.get(splits[parts[name]][1])
+            if state is None or spec.shape[1] != PICTURE or state.shape[2:] != spec.shape[2:]:
+                raise ConversionError(
+                    f"{parts[name]!r} is split into {splits[parts[name]]}: `inputs` needs both, "
+                    "the first of 3 channels, of equal height and width",
+                    where=where,
+                )
+            channels = PICTURE + state.shape[1]
+            original[parts[name]] = InputSpec((1, channels, *spec.shape[2:]))
+        elif name not in states:
+            original[name] = spec
+    return original
+
+
+def _joined(feeds: Mapping[str, F32], splits: Mapping[str, tuple[str, str]]) -> dict[str, F32]:
+    joined = dict(feeds)
+    for name, (picture, state) in splits.items():
+        joined[name] = np.concatenate([joined.pop(picture), joined.pop(state)], axis=1)
+    return joined
+
+
+def _renamed(feeds: Mapping[str, F32], names: Mapping[str, str]) -> dict[str, F32]:
+    return {names[name]: value for name, value in feeds.items()}
+
+
+def _check_static(onnx: bytes, where: str) -> None:
+    """Refuse a network in which a size depends on data.
+
+    Raises:
+        ConversionError: names the first such node and its torch module.
+    """
+    for node in read_graph(onnx).graph:
+        if any(shape(value) is None for value in node.outputs if value.name):
+            place = module_path(node)
+            raise ConversionError(
+                f"the size of what {node.op_type} {node.name!r} gives depends on data"
+                + (f" (module {place})" if place else ""),
+                where=where,
+                hint="a chip computes with fixed sizes: rewrite that part of the network, or "
+                "move it into the skill",
+            )
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,130 @@
+"""Each form of a network executed on the same inputs, and compared with the form before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from npukit.arrays import F32
+from npukit_convert.compare import Case
+from npukit_convert.errors import ConversionError
+from npukit_convert.execute.base import Executor
+from npukit_convert.figures import Figures, Thresholds, difference, worst
+
+NOISE = "noise"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What an execution gave, against the one before.
+
+    Attributes:
+        engine: that executed it.
+        against: the engine before.
+        outputs: figures by output, the worst of all inputs.
+        noise, frames: the worst of all outputs, by kind of input; None without such inputs.
+    """
+
+    engine: str
+    against: str
+    outputs: Mapping[str, Figures]
+    noise: Figures | None
+    frames: Figures | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        kinds = {"noise": self.noise, "frames": self.frames}
+        return {
+            "engine": self.engine,
+            "against": self.against,
+            "outputs": {name: one.to_dict() for name, one in self.outputs.items()},
+            **{kind: None if one is None else one.to_dict() for kind, one in kinds.items()},
+        }
+
+
+class Verifier:
+    """Holds the inputs, and the results of the last form that was found right."""
+
+    def __init__(self, cases: Sequence[Case], outputs: Sequence[str], max_abs: float) -> None:
+        """Compare these outputs on these cases.
+
+        Args:
+            cases: inputs by the network's own names; named `noise...` or after a frame.
+            outputs: names for people, in the network's order.
+            max_abs: allowed difference, times an output's peak where that is above 1.
+        """
+        self.cases = list(cases)
+        self.outputs = tuple(outputs)
+        self._allowed = Thresholds(max_abs=max_abs, cosine=-1.0)
+        self._engine = ""
+        self._results: list[dict[str, F32]] = []
+
+    def feed_otherwise(self, change: Callable[[Mapping[str, F32]], Mapping[str, F32]]) -> None:
+        """From now on give what `change` makes of the inputs: the network takes others."""
+        self.cases = [Case(case.name, change(case.feeds)) for case in self.cases]
+
+    def check(self, executor: Executor, names: Sequence[str], where: str) -> Verified | None:
+        """Execute a form; the first is the reference of the second, and so on.
+
+        Args:
+            executor: holds the form.
+            names: the executor's name of each output.
+            where: the form's name, for messages.
+
+        Returns:
+            The figures; None for the first form.
+
+        Raises:
+            ConversionError: they are past what is allowed, or not finite.
+            ExecutionError: the engine fails.
+        """
+        results = []
+        for case in self.cases:
+            found = executor.run(case.feeds)
+            results.append(
+                {output: found[name] for output, name in zip(self.outputs, names, strict=True)}
+            )
+        before, self._results = self._results, results
+        against, self._engine = self._engine, executor.engine
+        return self._compare(before, against, where) if before else None
+
+    def _compare(self, before: list[dict[str, F32]], against: str, where: str) -> Verified:
+        figures = [
+            {name: difference(one[name], other[name]) for name in self.outputs}
+            for one, other in zip(before, self._results, strict=True)
+        ]
+        for case, by_output in zip(self.cases, figures, strict=True):
+            for name, one in by_output.items():
+                if self._allowed.past(one, layer=True):
+                    raise ConversionError(
+                        _told(name, one, case, self._engine, against), where=where
+                    )
+        noise, frames = (
+            [one for case, one in zip(self.cases, figures, strict=True) if _is_noise(case) == kind]
+            for kind in (True, False)
+        )
+        return Verified(
+            self._engine,
+            against,
+            {name: worst(by_output[name] for by_output in figures) for name in self.outputs},
+            _worst(noise),
+            _worst(frames),
+        )
+
+
+def _is_noise(case: Case) -> bool:
+    return case.name.startswith(NOISE)
+
+
+def _worst(several: Sequence[Mapping[str, Figures]]) -> Figures | None:
+    return worst(one for each in several for one in each.values()) if several else None
+
+
+def _told(output: str, figures: Figures, case: Case, engine: str, against: str) -> str:
+    if figures.not_finite:
+        return f"output {output!r} holds {figures.not_finite} NaN or infinity on {case.name}"
+    return (
+        f"{engine} differs from {against} by {figures.max_abs:.2g} on {case.name}, "
+        f"output {output!r} (largest number {figures.peak:.2g})"
+    )

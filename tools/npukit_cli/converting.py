@@ -1,0 +1,119 @@
+"""What `npukit convert` does and shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from npukit.errors import ConfigError
+from npukit.files import replacing
+from npukit_cli import output
+from npukit_cli.conversion_report import conversion_page
+from npukit_convert.chain import convert, plan
+from npukit_convert.conversion import Conversion, StepReport
+from npukit_convert.record import to_record, write_results
+from npukit_convert.request import Request
+
+if TYPE_CHECKING:
+    from npukit_convert.figures import Figures
+
+
+def run(request: Request, out: Path, quiet: bool) -> tuple[Conversion, Mapping[str, Path]]:
+    """Convert and write the results, with a progress line for a person at the terminal."""
+    names = [step.name for step in plan(request.config)]
+    with output.progress(len(names), hidden=quiet) as tell_step:
+        made = convert(request.config, request.folder, request.where, tell_step)
+    return made, write_results(made, out, {".report.html": conversion_page(made)})
+
+
+def tell(made: Conversion, files: Mapping[str, Path], as_json: bool) -> None:
+    """Show what was done."""
+    if as_json:
+        paths = {name: str(path) for name, path in files.items()}
+        output.as_json({**to_record(made), "files": paths})
+        return
+    output.table(
+        f"{made.config.name}: each form against the one before",
+        ("step", "executed by", "against", "noise max abs", "frames max abs", "cosine", "s"),
+        [_row(step) for step in made.steps],
+    )
+    rewrites = [one for step in made.steps for one in step.passes if one.changes or not one.kept]
+    if rewrites:
+        output.table(
+            "rewrites of the graph",
+            ("pass", "changes", "max abs", "added in fp16", "result"),
+            [
+                (
+                    one.name,
+                    str(len(one.changes)),
+                    f"{one.max_abs:.2g}",
+                    "-" if one.fp16_added is None else f"{one.fp16_added:+.1e}",
+                    "kept" if one.kept else f"undone: {one.why}",
+                )
+                for one in rewrites
+            ],
+        )
+    for step in made.steps:
+        for note in step.notes:
+            output.say(f"note: {note}")
+    for path in files.values():
+        output.result(str(path))
+
+
+def tell_plan(request: Request, out: Path, as_json: bool) -> None:
+    """Show what would be done."""
+    steps = plan(request.config)
+    if as_json:
+        config = request.config.model_dump(mode="json", exclude_none=True)
+        output.as_json(
+            {
+                "config": config,
+                "folder": str(request.folder),
+                "steps": [{"name": step.name, "does": step.does} for step in steps],
+                "out": str(out),
+            }
+        )
+        return
+    output.table(
+        f"{request.config.name}: nothing was done; the steps are",
+        ("step", "what it does"),
+        [(step.name, step.does) for step in steps],
+    )
+    output.result(f"files are found from {request.folder}, results go to {out}")
+
+
+def save(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all.
+
+    Raises:
+        ConfigError: it cannot be written, or is there already.
+    """
+    if path.exists():
+        raise ConfigError("the file is there already", where=str(path), hint="give another name")
+    try:
+        with replacing(str(path)) as temporary:
+            Path(temporary).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", where=str(path)) from error
+
+
+def _row(step: StepReport) -> tuple[str, ...]:
+    done = step.verified
+    seconds = f"{step.seconds:.2f}"
+    if done is None:
+        return (step.name, "-", "-", "-", "-", "-", seconds)
+    cosine = done.frames or done.noise
+    return (
+        step.name,
+        done.engine,
+        done.against,
+        _max_abs(done.noise),
+        _max_abs(done.frames),
+        "-" if cosine is None else f"{cosine.cosine:.6f}",
+        seconds,
+    )
+
+
+def _max_abs(figures: Figures | None) -> str:
+    return "-" if figures is None else f"{figures.max_abs:.2g}"

@@ -14,7 +14,7 @@ import numpy as np
 from npukit.arrays import F32
 from npukit_convert.errors import ComparisonError
 from npukit_convert.execute.base import Executor
-from npukit_convert.figures import Figures, Thresholds, difference, worst
+from npukit_convert.figures import Figures, Thresholds, difference
 from npukit_convert.pairing import Layer, pair_inputs, pair_layers, pair_names
 
 
@@ -24,10 +24,13 @@ class Case(NamedTuple):
     Attributes:
         name: for people: a frame of a video, or a kind of noise.
         feeds: by the first model's input names.
+        other: what the other model is given, by its own names, where it preprocesses the same
+            picture differently; None for the same arrays.
     """
 
     name: str
     feeds: Mapping[str, F32]
+    other: Mapping[str, F32] | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def compare(
     outputs, inner = _Table(thresholds), _Table(thresholds, layers=True)
     done: list[str] = []
     for case in cases:
-        feeds = {inputs[name]: value for name, value in case.feeds.items()}
+        feeds = case.other or {inputs[name]: value for name, value in case.feeds.items()}
         wanted, found = one.run(case.feeds), other.run(feeds)
         if not done:
             outputs.pair(_pair_outputs(one, wanted, other, found), wanted, found)
@@ -192,7 +195,7 @@ class _Table:
                 one=name,
                 other=partner,
                 shape=self._shapes[name],
-                figures=worst(self._cases[name].values()),
+                figures=self._thresholds.worst(self._cases[name].values()),
                 cases=self._cases[name],
                 past=any(
                     self._thresholds.past(figures, self._layers)

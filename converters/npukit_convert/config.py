@@ -65,13 +65,15 @@ class VerifyConfig(_Strict):
     """How far each step may be from the one before, and on what that is measured.
 
     Attributes:
-        max_abs: of any element of any output.
+        max_abs: of any number of an output, times its largest number where that is above 1.
+        cosine: the least one of an output.
         frames: a video, a picture or a folder of pictures, beside the config; noise is always
             measured, real frames too where they are given.
         samples: how many frames, spread over the video.
     """
 
     max_abs: float = Field(default=1e-4, gt=0)
+    cosine: float = Field(default=0.9999, ge=-1, le=1)
     frames: str | None = None
     samples: PositiveInt = 4
 

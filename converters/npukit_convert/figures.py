@@ -24,7 +24,7 @@ class Figures:
             not centred: two constants of one sign have 1.
         snr_db: `10 log10(sum(reference^2) / sum(difference^2))`; inf where both are equal, -inf
             where the reference alone is zero.
-        peak: the reference's largest magnitude.
+        peak: the largest magnitude in either.
         not_finite: how many places hold NaN or an infinity in either.
     """
 
@@ -50,7 +50,8 @@ class Thresholds:
     Attributes:
         max_abs: the largest difference of an output. Of a layer it is taken times the layer's
             peak, if that is above 1: a float of 100 is no more exact than 1e-5.
-        cosine: the least one.
+        cosine: the least one; not asked of a tensor whose peak is within `max_abs`: an alpha that
+            is 0 in one execution and 1e-8 in the other is no failure.
     """
 
     max_abs: float = 1e-4
@@ -59,7 +60,22 @@ class Thresholds:
     def past(self, figures: Figures, layer: bool = False) -> bool:
         """Whether the figures are past a threshold; NaN is."""
         allowed = self.max_abs * (max(1.0, figures.peak) if layer else 1.0)
-        return not (figures.max_abs <= allowed and figures.cosine >= self.cosine)
+        silent = figures.peak <= self.max_abs
+        return not (figures.max_abs <= allowed and (silent or figures.cosine >= self.cosine))
+
+    def worst(self, several: Iterable[Figures]) -> Figures:
+        """The worst of each figure, of cosine and SNR where they are asked for."""
+        rows = list(several)
+        if any(row.not_finite for row in rows):
+            return _not_finite(sum(row.not_finite for row in rows))
+        heard = [row for row in rows if row.peak > self.max_abs]
+        return Figures(
+            max_abs=max(row.max_abs for row in rows),
+            mean_abs=max(row.mean_abs for row in rows),
+            cosine=min((row.cosine for row in heard), default=1.0),
+            snr_db=min((row.snr_db for row in heard), default=math.inf),
+            peak=max(row.peak for row in rows),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -76,8 +92,7 @@ def difference(reference: F32, found: F32) -> Figures:
     other = np.ravel(found).astype(np.float64)
     finite = np.isfinite(one) & np.isfinite(other)
     if not finite.all():
-        nan = math.nan
-        return Figures(nan, nan, nan, nan, nan, int(finite.size - np.count_nonzero(finite)))
+        return _not_finite(int(finite.size - np.count_nonzero(finite)))
     if not one.size:
         return Figures(0.0, 0.0, 1.0, math.inf, 0.0)
     apart = np.abs(one - other)
@@ -86,23 +101,13 @@ def difference(reference: F32, found: F32) -> Figures:
         mean_abs=float(apart.mean()),
         cosine=_cosine(one, other),
         snr_db=_decibels(float(one @ one), float(apart @ apart)),
-        peak=float(np.abs(one).max()),
+        peak=float(max(np.abs(one).max(), np.abs(other).max())),
     )
 
 
-def worst(several: Iterable[Figures]) -> Figures:
-    """The worst of each figure; NaN is the worst."""
-    rows = list(several)
-    if any(row.not_finite for row in rows):
-        nan = math.nan
-        return Figures(nan, nan, nan, nan, nan, sum(row.not_finite for row in rows))
-    return Figures(
-        max_abs=max(row.max_abs for row in rows),
-        mean_abs=max(row.mean_abs for row in rows),
-        cosine=min(row.cosine for row in rows),
-        snr_db=min(row.snr_db for row in rows),
-        peak=max(row.peak for row in rows),
-    )
+def _not_finite(places: int) -> Figures:
+    nan = math.nan
+    return Figures(nan, nan, nan, nan, nan, places)
 
 
 def _cosine(one: Any, other: Any) -> float:

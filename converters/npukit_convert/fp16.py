@@ -14,30 +14,9 @@ LARGEST: Final = 65504.0  # of fp16: larger numbers are clamped to it, as the ch
 
 # Their outputs are numbers of their inputs, so they are fp16 already.
 _EXACT = frozenset(
-    [
-        "Abs",
-        "Concat",
-        "DepthToSpace",
-        "Dropout",
-        "Expand",
-        "Flatten",
-        "Gather",
-        "Identity",
-        "Max",
-        "MaxPool",
-        "Min",
-        "Neg",
-        "Pad",
-        "Relu",
-        "Reshape",
-        "Slice",
-        "SpaceToDepth",
-        "Split",
-        "Squeeze",
-        "Tile",
-        "Transpose",
-        "Unsqueeze",
-    ]
+    {"Abs", "Concat", "DepthToSpace", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Max"}
+    | {"MaxPool", "Min", "Neg", "Pad", "Relu", "Reshape", "Slice", "SpaceToDepth", "Split"}
+    | {"Squeeze", "Tile", "Transpose", "Unsqueeze"}
 )
 # Inputs that are sizes, not data.
 _SIZES = {"Resize": (1, 2, 3), "Upsample": (1,)}
@@ -108,7 +87,7 @@ def _insert(
     for node, suffix in ((clamp, "clamp"), (half, "fp16"), (whole, "fp32")):
         node.outputs[0].name = f"{name}/{suffix}"
     rounded = whole.outputs[0]
-    rounded.dtype, rounded.shape = value.dtype, value.shape
+    rounded.dtype, rounded.shape = ir.DataType.FLOAT, value.shape
     uses = [use for use in value.uses() if use.node is not clamp]
     for node, index in uses:
         node.replace_input_with(index, rounded)

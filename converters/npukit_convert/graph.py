@@ -78,6 +78,26 @@ def operand(node: ir.Node, index: int) -> ir.Value | None:
     return node.inputs[index] if index < len(node.inputs) else None
 
 
+def source(node: ir.Node, index: int = 0) -> ir.Value:
+    """An input that the operator must have.
+
+    Raises:
+        ConversionError: it is not given.
+    """
+    value = operand(node, index)
+    if value is None:
+        raise ConversionError(f"{node.op_type} {node.name} has no input {index}")
+    return value
+
+
+def axes_of(node: ir.Node, index: int, rank: int) -> tuple[int, ...]:
+    """The axes that an attribute or, in later opsets, an input names; all where none does."""
+    given = attribute(node, "axes")
+    if given is None and (array := constant(operand(node, index))) is not None:
+        given = array.tolist()
+    return tuple(sorted(int(axis) % rank for axis in (range(rank) if given is None else given)))
+
+
 def module_path(node: ir.Node) -> str:
     """Where in the torch module a node came from, such as `/backbone/conv1`; `` if unknown."""
     path, _, _ = (node.name or "").rpartition("/")
@@ -127,6 +147,10 @@ class Rewriter:
         )
         self._graph.insert_before(self._old, node)
         return node.outputs[0]
+
+    def reshape(self, value: ir.Value, size: Sequence[int]) -> ir.Value:
+        """The same numbers in another static shape."""
+        return self.add("Reshape", [value, self.constant(np.array(size, np.int64))])
 
     def replace(self, new: ir.Value, index: int = 0) -> None:
         """Let `new` stand wherever the old node's output stood, then drop the old node.

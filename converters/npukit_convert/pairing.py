@@ -22,7 +22,7 @@ from npukit_convert.execute.base import Shape
 
 _SAMPLES = 512
 _AGREE = 1e-3  # of the largest value
-_ALIKE = 0.9  # correlation
+_ALIKE = 0.95  # correlation
 _SCORE_AGREE, _SCORE_NAMED, _SCORE_ALIKE = 3, 2, 1
 
 

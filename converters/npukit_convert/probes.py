@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,26 @@ Outputs = Mapping[str, Array]
 
 # Amplitude and offset of the noise: a faithful rewrite is faithful for small activations, where
 # constants cancel badly, for large ones, where clamps bite, and for ones far from zero.
-_REGIMES = ((1.0, 0.0), (0.02, 0.0), (30.0, 0.0), (0.01, 5.0))
+_UNIT = (1.0, 0.0)
+_REGIMES = (_UNIT, (0.02, 0.0), (0.01, 5.0), (30.0, 0.0))
 # Above this many numbers in, one input holds all the regimes side by side.
 _LARGE = 300_000
 # Differences are relative to the largest output, but never to less than this.
 _FLOOR = 0.1
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Inputs that networks are compared on.
+
+    Attributes:
+        feeds: the inputs, by name.
+        usual: the first so many are of a size that networks meet; fp16 is judged on them, as
+            others may overflow.
+    """
+
+    feeds: tuple[Feeds, ...]
+    usual: int
 
 
 def session(onnx: bytes) -> Any:
@@ -58,12 +74,12 @@ def probes(
     onnx: bytes,
     inputs: Mapping[str, InputSpec] | None = None,
     feeds: Sequence[Feeds] = (),
-) -> list[Feeds]:
+) -> Probes:
     """Inputs for a comparison: the given ones, then noise from a fixed seed.
 
-    The noise is of standard deviation 1, 0.02 and 30, and 5 +- 0.01; a large network takes all
-    four in one input, side by side. A picture's noise is that of its bytes, through its own
-    preprocessing.
+    The noise is of standard deviation 1 and 0.02, 5 +- 0.01, and of standard deviation 30; a
+    large network takes all four in one input, side by side. A picture's noise is that of its
+    bytes, through its own preprocessing.
 
     Args:
         onnx: the network.
@@ -76,7 +92,7 @@ def probes(
     described = {item.name: item for item in session(onnx).get_inputs()}
     shapes = {name: _shape(item, inputs) for name, item in described.items()}
     large = sum(int(np.prod(shape)) for shape in shapes.values()) > _LARGE
-    regimes = (_REGIMES,) if large else tuple((regime,) for regime in _REGIMES)
+    regimes = ((_UNIT,), _REGIMES) if large else tuple((regime,) for regime in _REGIMES)
     random = np.random.default_rng(0)
     noise = [
         {
@@ -85,7 +101,8 @@ def probes(
         }
         for parts in regimes
     ]
-    return [*feeds, *noise]
+    usual = max(len(feeds), 1) if large else len(feeds) + len(noise) - 1
+    return Probes((*feeds, *noise), usual)
 
 
 def difference(before: Sequence[Outputs], after: Sequence[Outputs]) -> tuple[float, float]:
@@ -138,7 +155,7 @@ def _noise(
         height, width = shape[-2:]
         levels = random.integers(0, 256, (height * 3 // 2, width))
         quiet = 128 + (levels - 128) // 16
-        strips = [quiet if amplitude < 1 else levels for amplitude, _ in regimes]
+        strips: list[Array] = [quiet if amplitude < 1 else levels for amplitude, _ in regimes]
         return to_tensor(spec.preprocess, _side_by_side(strips).astype(np.uint8))
     if item.type != "tensor(float)":
         kinds = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_}

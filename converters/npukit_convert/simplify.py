@@ -151,16 +151,16 @@ def run_passes(
     passes: Mapping[str, Pass],
     form: str,
     *,
-    feeds: Sequence[probes.Feeds],
+    probed: probes.Probes,
     tolerance: float = 1e-4,
     fp16: bool = True,
 ) -> Simplified:
-    """Run these passes alone, in their order, each verified on `feeds` as by `simplify`.
+    """Run these passes alone, in their order, each verified as by `simplify`.
 
     Raises:
         ConversionError: the network itself cannot be read or executed.
     """
-    runner = _Runner(onnx, form, feeds, tolerance, fp16)
+    runner = _Runner(onnx, form, probed, tolerance, fp16)
     runner.run(passes)
     return runner.result()
 
@@ -172,12 +172,12 @@ class _Runner:
         self,
         onnx: bytes,
         form: str,
-        feeds: Sequence[probes.Feeds],
+        probed: probes.Probes,
         tolerance: float,
         fp16: bool,
     ) -> None:
         self._form, self._tolerance, self._fp16 = form, tolerance, fp16
-        self._onnx, self._feeds = onnx, list(feeds)
+        self._onnx, self._feeds, self._usual = onnx, list(probed.feeds), probed.usual
         self._outputs = self._original = probes.outputs(onnx, self._feeds)
         self._in_fp16 = self._emulated(onnx, self._feeds)
         self._model: ir.Model | None = None  # of self._onnx; None when a pass spoilt it
@@ -253,10 +253,11 @@ class _Runner:
         max_abs, relative = probes.difference(self._outputs, after)
         step = replace(step, max_abs=max_abs, relative=relative)
         if self._fp16:
+            exact = self._outputs[: self._usual]
             step = replace(
                 step,
-                fp16_before=probes.difference(self._outputs, self._in_fp16)[1],
-                fp16_after=probes.difference(self._outputs, in_fp16)[1],
+                fp16_before=probes.difference(exact, self._in_fp16)[1],
+                fp16_after=probes.difference(exact, in_fp16)[1],
             )
         if not relative <= self._tolerance:
             why = f"outputs differ by {max_abs:.2g}, {relative:.2g} of the largest"
@@ -266,7 +267,7 @@ class _Runner:
         return self._note(step, start)
 
     def _emulated(self, onnx: bytes, feeds: Sequence[probes.Feeds]) -> list[probes.Outputs]:
-        return probes.outputs(emulate(onnx), feeds) if self._fp16 else []
+        return probes.outputs(emulate(onnx), feeds[: self._usual]) if self._fp16 else []
 
     def _undo(self, step: Step, why: str, start: float) -> Step:
         self._model = None
@@ -284,14 +285,12 @@ def _structure(model: ir.Model) -> list[tuple[object, ...]]:
     The objects themselves: kept alive, none can be taken for another one.
     """
     graph = model.graph
-    return [
+    parts: list[tuple[object, ...]] = [
         tuple(map(_Same, (node, *node.inputs, *node.outputs, *node.attributes.values())))
         for node in graph
-    ] + [
-        tuple(map(_Same, graph.inputs)),
-        tuple(map(_Same, graph.outputs)),
-        tuple(_Same(value.const_value) for value in graph.initializers.values()),
     ]
+    weights = tuple(_Same(value.const_value) for value in graph.initializers.values())
+    return [*parts, tuple(map(_Same, graph.inputs)), tuple(map(_Same, graph.outputs)), weights]
 
 
 class _Same:
@@ -303,7 +302,8 @@ class _Same:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Same) and self.one is other.one
 
-    __hash__ = None
+    def __hash__(self) -> int:
+        return id(self.one)
 
 
 def _counted(before: onnx_package.ModelProto, after: onnx_package.ModelProto) -> tuple[str, ...]:

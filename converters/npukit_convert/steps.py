@@ -22,6 +22,7 @@ from npukit_convert.errors import ConversionError
 from npukit_convert.execute.caffe_opencv import CaffeOpenCV
 from npukit_convert.execute.onnx_runtime import OnnxRuntime
 from npukit_convert.feeds import AMPLITUDES, Feeder, read_pictures
+from npukit_convert.figures import Thresholds
 from npukit_convert.graph import module_path, read_graph, shape
 from npukit_convert.onnx_to_caffe.convert import to_caffe
 from npukit_convert.passes.split_state_input import PICTURE, SplitStateInput
@@ -148,7 +149,9 @@ class Steps:
             pictures = read_pictures(str(self._folder / verify.frames), verify.samples)
             cases += [Case(picture.name, feeder.frame(picture.frame)) for picture in pictures]
         cases = [Case(case.name, _joined(case.feeds, self._splits)) for case in cases]
-        self._verifier = Verifier(cases, self._config.outputs, verify.max_abs)
+        self._verifier = Verifier(
+            cases, self._config.outputs, Thresholds(verify.max_abs, verify.cosine)
+        )
 
     def _check_onnx(self) -> Verified | None:
         with OnnxRuntime(self.made.onnx, self._where) as runtime:

@@ -10,7 +10,7 @@ from npukit.arrays import F32
 from npukit_convert.compare import Case
 from npukit_convert.errors import ConversionError
 from npukit_convert.execute.base import Executor
-from npukit_convert.figures import Figures, Thresholds, difference, worst
+from npukit_convert.figures import Figures, Thresholds, difference
 
 NOISE = "noise"
 
@@ -46,17 +46,17 @@ class Verified:
 class Verifier:
     """Holds the inputs, and the results of the last form that was found right."""
 
-    def __init__(self, cases: Sequence[Case], outputs: Sequence[str], max_abs: float) -> None:
+    def __init__(self, cases: Sequence[Case], outputs: Sequence[str], allowed: Thresholds) -> None:
         """Compare these outputs on these cases.
 
         Args:
             cases: inputs by the network's own names; named `noise...` or after a frame.
             outputs: names for people, in the network's order.
-            max_abs: allowed difference, times an output's peak where that is above 1.
+            allowed: `max_abs` is taken times an output's peak where that is above 1.
         """
         self.cases = list(cases)
         self.outputs = tuple(outputs)
-        self._allowed = Thresholds(max_abs=max_abs, cosine=-1.0)
+        self._allowed = allowed
         self._engine = ""
         self._results: list[dict[str, F32]] = []
 
@@ -107,18 +107,22 @@ class Verifier:
         return Verified(
             self._engine,
             against,
-            {name: worst(by_output[name] for by_output in figures) for name in self.outputs},
-            _worst(noise),
-            _worst(frames),
+            {
+                name: self._allowed.worst(by_output[name] for by_output in figures)
+                for name in self.outputs
+            },
+            self._worst(noise),
+            self._worst(frames),
         )
+
+    def _worst(self, several: Sequence[Mapping[str, Figures]]) -> Figures | None:
+        if not several:
+            return None
+        return self._allowed.worst(one for each in several for one in each.values())
 
 
 def _is_noise(case: Case) -> bool:
     return case.name.startswith(NOISE)
-
-
-def _worst(several: Sequence[Mapping[str, Figures]]) -> Figures | None:
-    return worst(one for each in several for one in each.values()) if several else None
 
 
 def _told(output: str, figures: Figures, case: Case, engine: str, against: str) -> str:

@@ -118,7 +118,7 @@ def test_there_are_files_of_skills() -> None:
             "did you mean 'max_abs'?",
         ),
         (lambda data: data.pop("name"), "Field required", ", name", ""),
-        (lambda data: data["model"].pop("weights"), "give either torch or onnx", ", model", ""),
+        (lambda data: data["model"].pop("torch"), "give either torch or onnx", ", model", ""),
         (lambda data: data["model"].update(torch="net"), "should match", ", model.torch", ""),
         (lambda data: data.update(outputs=[]), "at least 1 item", ", outputs", ""),
         (lambda data: data.update(inputs={}), "at least 1 item", ", inputs", ""),

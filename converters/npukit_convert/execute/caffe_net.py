@@ -103,6 +103,8 @@ def read_net(prototxt: Path, caffemodel: Path | None = None) -> CaffeNet:
             "the network has no input", where=where, hint="give the deploy.prototxt of the network"
         )
     kept = tuple(layer for layer in layers if layer.type != "Input")
+    if not kept:
+        raise ExecutionError("the network has no layer", where=where)
     _check_weights(kept, read_caffemodel(stored_bytes, str(weights)), str(weights))
     return CaffeNet(inputs, kept, text, stored_bytes, where)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,8 @@ class TorchEager(Executor):
     """A module in evaluation mode, on the CPU, in float32.
 
     Its layers are its modules, the containers too, in the order in which they end: `a.b` of
-    `self.a.b`, `a.b#2` when it is called again. What `forward` does beside them is not seen.
+    `self.a.b`, `a.b#2` when it is called again. A container that gives what its last module gave
+    is left out. What `forward` does beside the modules is not seen.
     """
 
     engine = "torch"
@@ -71,14 +73,20 @@ class TorchEager(Executor):
         import torch
 
         seen: dict[str, Path] = {}
+        marks: set[tuple[tuple[int, ...], bytes]] = set()
         with tempfile.TemporaryDirectory(prefix="npukit-torch-") as folder, ExitStack() as hooks:
 
             def keep(name: str, result: object) -> None:
                 for part, value in _named(result, name):
-                    if isinstance(value, torch.Tensor) and value.is_floating_point():
+                    if not isinstance(value, torch.Tensor) or not value.is_floating_point():
+                        continue
+                    array = value.detach().numpy().astype(np.float32)
+                    mark = (array.shape, hashlib.blake2b(array.tobytes()).digest())
+                    if mark not in marks:
+                        marks.add(mark)
                         label = unique(part, seen)
                         seen[label] = Path(folder) / f"{len(seen)}.npy"
-                        np.save(seen[label], value.detach().numpy().astype(np.float32))
+                        np.save(seen[label], array)
 
             for name, module in self._module.named_modules():
                 if name:

@@ -64,6 +64,14 @@ class NetBuilder:
         """Let a value stand for a blob that exists, where a node changes nothing."""
         self.names[str(value.name)] = blob
 
+    def pass_through(self, node: ir.Node, blob: str, output: int = 0) -> None:
+        """Let a node's output be a blob that exists; a network output gets a copying layer."""
+        value = node.outputs[output]
+        if value.is_graph_output():
+            self.add(node, "Power", [blob], {"power_param": power()}, output=output)
+        else:
+            self.alias(value, blob)
+
     def new_blob(self, wanted: str, size: Shape) -> str:
         """A name of letters, digits and underscores that no other blob has."""
         clean = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_") or "blob"
@@ -140,6 +148,11 @@ class NetBuilder:
             Layer(tops[0], kind, tuple(bottoms), tops, parameters or {}, weights, node.name or "")
         )
         return tops
+
+
+def power(power: float = 1.0, scale: float = 1.0, shift: float = 0.0) -> dict[str, Parameter]:
+    """The parameters of a Power layer: (shift + scale * x) ** power."""
+    return {"power": power, "scale": scale, "shift": shift}
 
 
 def _static(value: ir.Value) -> Shape:

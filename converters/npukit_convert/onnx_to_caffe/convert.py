@@ -11,6 +11,8 @@ from npukit_convert.onnx_to_caffe.families import FAMILIES
 from npukit_convert.onnx_to_caffe.families.base import Family
 from npukit_convert.onnx_to_caffe.net import CaffeNet
 from npukit_convert.onnx_to_caffe.profiles import PROFILES
+from npukit_convert.onnx_to_caffe.refusals import why_refused
+from npukit_convert.onnx_to_caffe.weights import weight_problems
 
 MAX_RANK = 4
 
@@ -69,26 +71,29 @@ def _by_operator() -> dict[str, Family]:
 def _convert(node: ir.Node, net: NetBuilder, families: dict[str, Family]) -> None:
     family = families.get(node.op_type) if node.domain in ("", "ai.onnx") else None
     if family is None:
-        net.refuse(node, "Caffe has no such layer", "operators of docs/reference/operators.md")
+        net.refuse(node, *why_refused(node.op_type))
         return
     for value in (*node.inputs, *node.outputs):
-        problem = None if value is None or constant(value) is not None else _unfit(value)
+        given = value is None or constant(value) is not None
+        problem = "" if given else _unfit(value, family.integers)
         if problem:
             net.refuse(node, f"{value.name if value else ''} {problem}", _REMEDY)
             return
     family.convert(node, net)
 
 
+_INTEGERS = (ir.DataType.INT64, ir.DataType.INT32)
 _REMEDY = "export with fixed sizes and float32, and let the passes fold what depends on shapes"
 
 
-def _unfit(value: ir.Value) -> str:
+def _unfit(value: ir.Value | None, integers: bool) -> str:
     size = shape(value)
     if size is None:
         return "has a size that depends on data"
     if len(size) > MAX_RANK:
         return f"has {len(size)} dimensions {list(size)}, Caffe takes {MAX_RANK}"
-    if value.dtype not in (None, ir.DataType.FLOAT):
+    allowed = (None, ir.DataType.FLOAT, *(_INTEGERS if integers else ()))
+    if value is not None and value.dtype not in allowed:
         return f"is {value.dtype}, Caffe computes in float32"
     return ""
 
@@ -100,6 +105,11 @@ def _check(net: CaffeNet, built: NetBuilder, form: str) -> None:
         f"{layer.type} {layer.name} (from node {layer.node}): {violation}"
         for layer in net.layers
         for violation in profile.violations(layer, net.shapes)
+    ]
+    problems += [
+        f"{layer.type} {layer.name} (from node {layer.node}): {problem}"
+        for layer in net.layers
+        for problem in weight_problems(layer, net.shapes)
     ]
     used = {name for layer in net.layers for name in layer.bottoms}
     problems += [

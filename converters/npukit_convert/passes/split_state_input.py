@@ -16,7 +16,7 @@ PICTURE = 3  # channels
 
 
 class SplitStateInput(Pass):
-    """conv(concat(picture, state)) = conv(picture) + conv(state).
+    """conv(concat(picture, state)) = conv(picture) + conv(state); other users get a Concat.
 
     A chip's preprocessing unit writes pictures of three channels; the state that a network
     carries from frame to frame needs an input of its own. Runs for the inputs it is asked for.
@@ -33,7 +33,7 @@ class SplitStateInput(Pass):
         """See `Pass.apply`.
 
         Raises:
-            ConfigError: no such input, or it does not go to convolutions alone.
+            ConfigError: no such input, or no picture with state channels.
         """
         return [_split(model.graph, name, *names) for name, names in self._splits.items()]
 
@@ -63,20 +63,15 @@ def _split(graph: ir.Graph, name: str, picture: str, state: str) -> str:
         raise ConfigError(
             f"input {name!r} is {size}, not a picture of 3 channels with state channels after them"
         )
-    users = [use.node for use in value.uses()]
-    for node in users:
-        if not _splittable(node, value):
-            raise ConfigError(
-                f"input {name!r} goes to {node.op_type} {node.name}, not to a convolution alone",
-                hint="let the network begin with convolutions, or give it two inputs",
-            )
     channels = (PICTURE, size[1] - PICTURE)
     parts = [
         ir.val(new, value.dtype, (size[0], count, *size[2:]))
         for new, count in zip((picture, state), channels, strict=True)
     ]
-    for node in users:
+    for node in {use.node for use in value.uses() if _splittable(use.node, value)}:
         _split_convolution(node, parts)
+    if value.uses():
+        _join(graph, value, parts)
     place = graph.inputs.index(value)
     graph.inputs[place : place + 1] = parts
     return f"{name}: {PICTURE} channels as {picture}, {channels[1]} as {state}"
@@ -103,3 +98,12 @@ def _split_convolution(node: ir.Node, parts: list[ir.Value]) -> None:
         sums.append(rewriter.add("Conv", inputs, **attributes))
         bias = None  # once
     rewriter.replace(rewriter.add("Add", sums))
+
+
+def _join(graph: ir.Graph, value: ir.Value, parts: list[ir.Value]) -> None:
+    name = f"{value.name}/joined"
+    joined = ir.val(name, value.dtype, value.shape)
+    node = ir.node("Concat", parts, {"axis": 1}, outputs=[joined], name=name)
+    first = next(one for one in graph if value in one.inputs)
+    graph.insert_before(first, node)
+    value.replace_all_uses_with(joined, replace_graph_outputs=True)

@@ -8,9 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from npukit_convert.graph import attribute, constant, operand, scalar, shape
-from npukit_convert.onnx_to_caffe.builder import NetBuilder
+from npukit_convert.onnx_to_caffe.builder import NetBuilder, power
 from npukit_convert.onnx_to_caffe.families.base import Family
-from npukit_convert.onnx_to_caffe.net import Parameter
 
 _PLAIN = {
     "Relu": "ReLU",
@@ -23,16 +22,10 @@ _PLAIN = {
 }
 
 
-def _power(power: float = 1.0, scale: float = 1.0, shift: float = 0.0) -> dict[str, Parameter]:
-    """(shift + scale * x) ** power."""
-    return {"power": power, "scale": scale, "shift": shift}
-
-
 _POWERS = {
-    "Identity": _power(),
-    "Neg": _power(scale=-1.0),
-    "Sqrt": _power(0.5),
-    "Reciprocal": _power(-1.0),
+    "Neg": power(scale=-1.0),
+    "Sqrt": power(0.5),
+    "Reciprocal": power(-1.0),
 }
 
 
@@ -42,6 +35,7 @@ class Activation(Family):
     operators: ClassVar[tuple[str, ...]] = (
         *_PLAIN,
         *_POWERS,
+        "Identity",
         "Elu",
         "LeakyRelu",
         "PRelu",
@@ -52,8 +46,8 @@ class Activation(Family):
     def convert(self, node: ir.Node, net: NetBuilder) -> None:
         """See `Family.convert`."""
         kind, bottoms = node.op_type, [net.blob(node.inputs[0])]
-        if kind == "Dropout" or (kind == "Identity" and not node.outputs[0].is_graph_output()):
-            net.alias(node.outputs[0], bottoms[0])
+        if kind in ("Dropout", "Identity"):
+            net.pass_through(node, bottoms[0])
         elif kind in _PLAIN:
             net.add(node, _PLAIN[kind], bottoms)
         elif kind in _POWERS:
@@ -74,7 +68,7 @@ def _pow(node: ir.Node, net: NetBuilder) -> None:
     if exponent is None:
         net.refuse(node, "the exponent is no constant number", "a constant exponent")
         return
-    net.add(node, "Power", [net.blob(node.inputs[0])], {"power_param": _power(exponent)})
+    net.add(node, "Power", [net.blob(node.inputs[0])], {"power_param": power(exponent)})
 
 
 def _prelu(node: ir.Node, net: NetBuilder) -> None:

@@ -18,9 +18,11 @@ class Family(ABC):
 
     Attributes:
         operators: the ONNX names.
+        integers: whether a node may take or give integers, which Caffe holds as floats.
     """
 
     operators: ClassVar[tuple[str, ...]]
+    integers: ClassVar[bool] = False
 
     @abstractmethod
     def convert(self, node: ir.Node, net: NetBuilder) -> None:

@@ -22,7 +22,8 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vermin --quiet --no-tips --target=3.7- --violations \
-	    sdk/npukit tools/npukit_cli/hilens_compat
+	    sdk/npukit tools/npukit_cli/hilens_compat \
+	    converters/npukit_convert/execute/_bvlc_worker.py
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks

@@ -17,6 +17,7 @@ from npukit.plugins import Plugins
 from npukit.profiles import boards, load_board, load_target, targets
 from npukit.runtime import RUNTIMES
 from npukit_cli.commands.bench import bench
+from npukit_cli.commands.compare import compare
 from npukit_cli.commands.doctor import doctor
 from npukit_cli.commands.new import new
 from npukit_cli.commands.run import run
@@ -25,7 +26,14 @@ from npukit_cli.profiles_view import figures
 from npukit_cli.skills import bundled, bundled_root
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
-COMMANDS = {"run": run, "bench": bench, "new": new, "targets": targets_command, "doctor": doctor}
+COMMANDS = {
+    "run": run,
+    "compare": compare,
+    "bench": bench,
+    "new": new,
+    "targets": targets_command,
+    "doctor": doctor,
+}
 NOTE = "<!-- Written by docs/generate.py (`make docs`): change the program, not this page. -->\n\n"
 
 

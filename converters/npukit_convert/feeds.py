@@ -77,11 +77,12 @@ def read_arrays(path: str, names: Mapping[str, object]) -> dict[str, F32]:
         ComparisonError: the file cannot be read, or its names are not those of the inputs.
     """
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            arrays = {next(iter(names)): loaded} if len(names) == 1 else {Path(path).stem: loaded}
-        else:
-            with loaded:
+        with Path(path).open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                only = next(iter(names)) if len(names) == 1 else Path(path).stem
+                arrays = {only: loaded}
+            else:
                 arrays = {name: loaded[name] for name in loaded.files}
     except Exception as error:  # a damaged zip fails in many ways
         raise ComparisonError(f"the arrays cannot be read: {error}", where=path) from error
@@ -124,7 +125,7 @@ def assumed_preprocess(shape: tuple[int, ...]) -> Preprocess | None:
         return None
     if shape[1] == 3:
         return Preprocess(source="rgb888", to="rgb", scale=(_BYTE, _BYTE, _BYTE))
-    return Preprocess(color=Color(Matrix.BT601, Range.FULL), to="gray", scale=(_BYTE,))
+    return Preprocess(color=Color(Matrix.BT601, Range.FULL), to="gray", mean=(0.0,), scale=(_BYTE,))
 
 
 def _spread(source: Source, count: int) -> Iterator[Captured]:

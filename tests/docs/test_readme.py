@@ -23,6 +23,7 @@ PAGES = (
     "docs/tutorial/first-run.md",
     "docs/tutorial/own-skill.md",
     "docs/howto/own-video.md",
+    "docs/howto/compare-models.md",
 )
 NOT_HERE = {
     "npukit new cat_cutter": "the folder is there already for the lines after it; see test_new.py",

@@ -32,7 +32,7 @@ def words(text: str) -> str:
 
 
 def test_the_commands_of_this_version() -> None:
-    assert COMMANDS == ["run", "new", "bench", "targets", "doctor"]
+    assert COMMANDS == ["run", "new", "bench", "compare", "targets", "doctor"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -16,7 +16,7 @@ from typer.exceptions import TyperException
 from npukit import __version__
 from npukit.errors import NpukitError
 from npukit_cli import output
-from npukit_cli.commands import bench, convert, doctor, new, run, targets
+from npukit_cli.commands import bench, compare, convert, doctor, new, run, targets
 
 OK, FIXABLE, BUG, INTERRUPTED = 0, 1, 2, 130
 
@@ -32,6 +32,7 @@ app.command("convert", context_settings={"allow_extra_args": True, "ignore_unkno
 app.command("run")(run.run)
 app.command("new")(new.new)
 app.command("bench")(bench.bench)
+app.command("compare")(compare.compare)
 app.command("targets")(targets.targets)
 app.command("doctor")(doctor.doctor)
 

@@ -86,6 +86,8 @@ class CaffeBVLC(Executor):
         return self._ask(feeds, layers=True)
 
     def _ask(self, feeds: Mapping[str, F32], layers: bool) -> Iterator[tuple[str, F32]]:
+        if self._process is None:
+            raise self._failed("the process has ended")
         with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
             files = {name: f"{scratch}/feed{place}.npy" for place, name in enumerate(feeds)}
             for name, file in files.items():

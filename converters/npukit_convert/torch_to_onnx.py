@@ -39,6 +39,8 @@ def export(
     try:
         with warnings.catch_warnings(record=True) as caught, torch.no_grad():
             warnings.simplefilter("always", TracerWarning)
+            # Its own checks of shapes, which a static graph does not need.
+            warnings.filterwarnings("ignore", category=TracerWarning, module=r"torch\.")
             # The TorchScript exporter is deprecated, but the only one whose graphs compilers for
             # fixed-shape chips read without rewriting, and which keeps to the opset it is given.
             warnings.simplefilter("ignore", DeprecationWarning)

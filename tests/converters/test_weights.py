@@ -71,6 +71,15 @@ def test_weights_that_do_not_fit_are_named_and_change_nothing(
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
 
 
+def test_whole_numbers_go_where_the_network_has_them(weights: Path) -> None:
+    network, trained = (torch.nn.Sequential(torch.nn.BatchNorm2d(4)) for _ in range(2))
+    trained(torch.ones(2, 4, 3, 3))  # in training mode: counts one batch
+    save_file(trained.state_dict(), weights)
+    load_weights(network, weights)
+    assert network[0].num_batches_tracked == 1
+    assert torch.equal(network[0].running_mean, trained[0].running_mean)
+
+
 def test_every_misfit_is_in_one_message(weights: Path) -> None:
     state = load_file(weights)
     del state["1.bias"]

@@ -84,8 +84,10 @@ def _executed(axis: Axis, times: int) -> F32:
     else:
         how = helper.make_tensor("how", TensorProto.FLOAT, [4], [1, 1, axis.scale, 1])
         inputs = ["x", "", "how"]
+    node = helper.make_node("Resize", inputs, ["y"])
+    node.attribute.extend(helper.make_attribute(*one) for one in axis.attributes)
     graph = helper.make_graph(
-        [helper.make_node("Resize", inputs, ["y"], **dict(axis.attributes))],
+        [node],
         "resize",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [size, 1, size, 1])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],

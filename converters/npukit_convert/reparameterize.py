@@ -64,13 +64,10 @@ def reparameterize(module: nn.Module) -> Reparameterized:
 
 
 def _is_block(module: nn.Module) -> bool:
-    """Whether convolutions stand right below a module or one level deeper."""
+    """Whether a module holds what a sum of branches is made of; it is worth tracing then."""
     from torch import nn
 
-    below = [
-        *module.children(),
-        *(leaf for child in module.children() for leaf in child.children()),
-    ]
+    below = list(module.modules())
     convolutions = sum(isinstance(one, nn.Conv2d) for one in below)
     norms = sum(isinstance(one, nn.BatchNorm2d) for one in below)
     return convolutions >= 1 and convolutions + norms >= 2 and not isinstance(module, nn.Sequential)

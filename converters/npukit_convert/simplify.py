@@ -286,7 +286,11 @@ def _structure(model: ir.Model) -> list[tuple[object, ...]]:
     """
     graph = model.graph
     parts: list[tuple[object, ...]] = [
-        tuple(map(_Same, (node, *node.inputs, *node.outputs, *node.attributes.values())))
+        (
+            node.domain,
+            node.op_type,
+            *map(_Same, (node, *node.inputs, *node.outputs, *node.attributes.values())),
+        )
         for node in graph
     ]
     weights = tuple(_Same(value.const_value) for value in graph.initializers.values())

@@ -8,11 +8,10 @@ import numpy as np
 import onnx_ir as ir
 
 from npukit_convert.graph import Array, Rewriter, attribute, constant, operand
+from npukit_convert.onnx_to_caffe.profiles._omg_rules import MIB, deconvolution_bytes
 from npukit_convert.passes._parts import join, split
 from npukit_convert.passes.base import Pass, Stage
 from npukit_convert.windows import Axis, symmetric_transposed, transposed_axes
-
-LIMIT = 1 << 20  # bytes, for `omg_bytes`
 
 
 class LowerConvTranspose(Pass):
@@ -34,27 +33,6 @@ class LowerConvTranspose(Pass):
             if parts:
                 changes.append(f"{node.name}: ConvTranspose as {parts} without groups")
         return changes
-
-
-def omg_bytes(weights: tuple[int, ...], width: int, stride: int) -> int:
-    """Bytes that OMG's Deconvolution sets aside, of which it has 1 MiB.
-
-    From the limits of operators for Ascend's Caffe framework (a + b there), with the larger of
-    the two readings of its `n`: the page does not say whether it counts inputs or outputs.
-
-    Args:
-        weights: shape, (input channels, output channels, height, width).
-        width: of the input in pixels.
-        stride: along the width.
-    """
-    inputs, outputs = (-(-count // 16) * 16 for count in weights[:2])
-    height = weights[2]
-
-    def both(n: int, c: int) -> int:
-        filters = n * c * height * weights[3] * 2
-        return filters // (2 if c % 32 == 0 else 1) + ((width - 1) * stride + 1) * height * n * 4
-
-    return max(both(inputs, outputs), both(outputs, inputs))
 
 
 def _lower(node: ir.Node) -> int:
@@ -100,8 +78,8 @@ def _parts(weights: Array, group: int, windows: list[Axis]) -> tuple[int, list[A
     wide = windows[1]
 
     def fits(inputs: int, outputs: int) -> bool:
-        size = (inputs, outputs, *weights.shape[2:])
-        return omg_bytes(size, wide.size, wide.stride) <= LIMIT
+        size = weights.shape[2], weights.shape[3]
+        return deconvolution_bytes((inputs, outputs), size, wide.size, wide.stride) <= MIB
 
     inputs, outputs = len(weights), weights.shape[1]
     for parts in _divisors(group):

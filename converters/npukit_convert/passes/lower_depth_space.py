@@ -75,6 +75,7 @@ def _chain(node: ir.Node) -> tuple[ir.Value | None, Array] | None:
     return first.inputs[0], moved
 
 
+_Place = tuple[int, int, int]  # channel, row, column
 _MOVES = {"DepthToSpace": _depth_to_space, "SpaceToDepth": _space_to_depth, "Reshape": _chain}
 
 
@@ -117,7 +118,7 @@ def _block(whole: Array, parts: Array) -> tuple[int, int] | None:
     return height // rows, width // columns
 
 
-def _sources(whole: Array, parts: Array, block: tuple[int, int]) -> list[tuple[int, ...]] | None:
+def _sources(whole: Array, parts: Array, block: tuple[int, int]) -> list[_Place] | None:
     """For each channel of the parts, the channel and the place in a block that it is made of."""
     places = np.argsort(whole, axis=None)  # of number n in the whole
     found = []
@@ -133,7 +134,7 @@ def _sources(whole: Array, parts: Array, block: tuple[int, int]) -> list[tuple[i
     return found
 
 
-def _one_hot(sources: list[tuple[int, ...]], channels: int, block: tuple[int, int]) -> Array:
+def _one_hot(sources: list[_Place], channels: int, block: tuple[int, int]) -> Array:
     weights = np.zeros((len(sources), channels, *block), np.float32)
     for channel, (source, row, column) in enumerate(sources):
         weights[channel, source, row, column] = 1

@@ -176,19 +176,25 @@ def _convolved(
     rewriter = Rewriter(node)
     copy = rewriter.add("Conv", [_first(node), rewriter.constant(weights)], group=group, pads=pads)
     if number:
-        copy = rewriter.add("Add", [copy, _frame(rewriter, node, weights, pads, number)])
+        copy = rewriter.add(
+            "Add", [copy, _frame(rewriter, _first(node), channels, weights, pads, number)]
+        )
     rewriter.replace(copy)
 
 
 def _frame(
-    rewriter: Rewriter, node: ir.Node, weights: Array, pads: Sequence[int], number: float
+    rewriter: Rewriter,
+    x: ir.Value,
+    channels: int,
+    weights: Array,
+    pads: Sequence[int],
+    number: float,
 ) -> ir.Value:
     """0 where the picture is, the number around it."""
-    channels = (shape(_first(node)) or ())[1]
     nothing = np.zeros((1, channels, 1, 1), np.float32)
     inside = rewriter.add(
         "Conv",
-        [_first(node), rewriter.constant(nothing), rewriter.constant(np.float32([-number]))],
+        [x, rewriter.constant(nothing), rewriter.constant([-number])],
     )
     summed = weights.sum(axis=1, keepdims=True)
     bias = np.full(len(weights), number, np.float32)

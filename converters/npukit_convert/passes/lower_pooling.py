@@ -58,26 +58,20 @@ def _windowed(node: ir.Node, form: str) -> str:
     if node.op_type == "MaxPool":
         rewriter.replace(_pool(rewriter, node, _padded(rewriter, node, found, "edge"), found))
         return "after a padding that repeats the edge"
-    wanted = [divisors(node, axis) for axis in found]
-    pooled, used = _average(rewriter, node, found)
-    factors = [one / other for one, other in zip(used, wanted, strict=True)]
-    rewriter.replace(_scaled(rewriter, pooled, factors, form))
+    factors = [axis.kernel / divisors(node, axis) for axis in found]
+    rewriter.replace(_scaled(rewriter, _average(rewriter, node, found), factors, form))
     return "rescaled at the edges"
 
 
-def _average(
-    rewriter: Rewriter, node: ir.Node, found: Sequence[Axis]
-) -> tuple[ir.Value, list[F64]]:
-    """An average that Caffe has, and what it divides by along each axis."""
+def _average(rewriter: Rewriter, node: ir.Node, found: Sequence[Axis]) -> ir.Value:
+    """An average over whole windows, zeros around the picture and all."""
     pads = [axis.begin for axis in found] * 2
     inside = [
         (axis.size + 2 * axis.begin - axis.kernel) // axis.stride + 1 == axis.out for axis in found
     ]
     if all(inside) and all(axis.begin < axis.kernel for axis in found):
-        pooled = _pool(rewriter, node, node.inputs[0], found, pads=pads, count_include_pad=1)
-    else:
-        pooled = _pool(rewriter, node, _padded(rewriter, node, found, "constant"), found)
-    return pooled, [np.full(axis.out, float(axis.kernel)) for axis in found]
+        return _pool(rewriter, node, node.inputs[0], found, pads)
+    return _pool(rewriter, node, _padded(rewriter, node, found, "constant"), found)
 
 
 def _pool(
@@ -85,14 +79,15 @@ def _pool(
     node: ir.Node,
     x: ir.Value | None,
     found: Sequence[Axis],
-    **attributes: object,
+    pads: Sequence[int] | None = None,
 ) -> ir.Value:
     return rewriter.add(
         node.op_type,
         [x],
         kernel_shape=[axis.kernel for axis in found],
         strides=[axis.stride for axis in found],
-        **attributes,
+        pads=pads,
+        count_include_pad=None if pads is None else 1,
     )
 
 

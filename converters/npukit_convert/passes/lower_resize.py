@@ -82,8 +82,8 @@ def _axis(node: ir.Node, place: int, size: int, out: int, opset: int) -> Axis | 
 
 
 def _aligned(node: ir.Node) -> bool:
-    corners = attribute(node, "coordinate_transformation_mode", "half_pixel") == "align_corners"
-    return corners and attribute(node, "mode", "nearest") == "linear"
+    how = attribute(node, "mode"), attribute(node, "coordinate_transformation_mode")
+    return how == ("linear", "align_corners")
 
 
 def _interpolated(node: ir.Node, out: tuple[int, ...]) -> str:
@@ -120,8 +120,8 @@ def _both(
         return None
     edges = [one.edge for one in known]
     if any(edges):
-        pads = rewriter.constant(np.asarray([0, 0, *edges] * 2, np.int64))
-        x = rewriter.add("Pad", [x, pads], mode="edge")
+        wide = rewriter.constant(np.asarray([0, 0, *edges] * 2, np.int64))
+        x = rewriter.add("Pad", [x, wide], mode="edge")
     strides = [one.stride for one in known]
     if not kinds.pop():
         kernel = [len(one.weights) for one in known]

@@ -95,7 +95,9 @@ def axes_of(node: ir.Node, index: int, rank: int) -> tuple[int, ...]:
     given = attribute(node, "axes")
     if given is None and (array := constant(operand(node, index))) is not None:
         given = array.tolist()
-    return tuple(sorted(int(axis) % rank for axis in (range(rank) if given is None else given)))
+    if not given:
+        given = () if attribute(node, "noop_with_empty_axes", 0) else range(rank)
+    return tuple(sorted(int(axis) % rank for axis in given))
 
 
 def module_path(node: ir.Node) -> str:
@@ -165,6 +167,8 @@ class Rewriter:
             new.dtype = old.dtype
         name = old.name
         is_output = old.is_graph_output()
+        if is_output and (new.is_graph_input() or new.is_graph_output()):
+            new = self.add("Identity", [new])  # these have names of their own to keep
         old.replace_all_uses_with(new, replace_graph_outputs=True)
         if is_output:
             old.name = self._new_name("old")

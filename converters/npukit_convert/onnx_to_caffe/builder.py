@@ -127,7 +127,13 @@ class NetBuilder:
     def refuse(self, node: ir.Node, why: str, instead: str) -> None:
         """Note that a node has no Caffe form; its outputs stand in so that the rest is seen."""
         self.refusals.append(
-            Refusal(node.name or "", node.op_type, module_path(node), why, instead)
+            Refusal(
+                node.name or str(node.outputs[0].name),
+                node.op_type,
+                module_path(node),
+                why,
+                instead,
+            )
         )
         for value in node.outputs:
             if str(value.name) not in self.names:

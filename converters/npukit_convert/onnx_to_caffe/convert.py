@@ -101,14 +101,16 @@ def _unfit(value: ir.Value | None, integers: bool) -> str:
 def _check(net: CaffeNet, built: NetBuilder, form: str) -> None:
     profile = PROFILES.get(form.replace("-", "_"))()
     problems = [str(refusal) for refusal in built.refusals]
+    # What comes after a refused node may have no shape: it is named, its layers are not checked.
+    layers = [one for one in net.layers if all(net.shapes[b] for b in (*one.bottoms, *one.tops))]
     problems += [
         f"{layer.type} {layer.name} (from node {layer.node}): {violation}"
-        for layer in net.layers
+        for layer in layers
         for violation in profile.violations(layer, net.shapes)
     ]
     problems += [
         f"{layer.type} {layer.name} (from node {layer.node}): {problem}"
-        for layer in net.layers
+        for layer in layers
         for problem in weight_problems(layer, net.shapes)
     ]
     used = {name for layer in net.layers for name in layer.bottoms}
@@ -116,7 +118,9 @@ def _check(net: CaffeNet, built: NetBuilder, form: str) -> None:
         f"{layer.type} {layer.name}: nothing takes its top {top}, so it would be an output"
         for layer in net.layers
         for top in layer.tops
-        if top not in used and top not in net.outputs.values()
+        if not built.refusals  # what a refused node takes is used
+        and top not in used
+        and top not in net.outputs.values()
     ]
     if problems:
         raise ConversionError(

@@ -26,6 +26,9 @@ _REASONS: dict[str, tuple[str, str]] = {
          "Less", "GreaterOrEqual", "LessOrEqual", "Not", "And", "Or", "Mod", "Tile"), _FOLD),
     **dict.fromkeys(("Gather", "GatherND", "GatherElements", "ScatterND", "ScatterElements"), (
         "Caffe indexes no blob", "slices, or constant indices of channels")),
+    **dict.fromkeys(("ReduceMean", "ReduceSum"), (
+        "it reduces the batch, or axes that depend on data",
+        "means and sums over channels, height and width")),
     "TopK": ("Caffe has no such layer", "ArgMax, or the selection on the host"),
     "NonMaxSuppression": ("Caffe has no such layer", "the selection on the host"),
     "GridSample": ("Caffe has no such layer", "the warp on the host"),

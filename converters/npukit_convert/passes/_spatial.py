@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import ArrayLike
 
 from npukit_convert.graph import Rewriter
 
@@ -17,14 +18,6 @@ _KERNEL = 255  # the largest
 def in_four(size: Sequence[int]) -> tuple[int, ...]:
     """The shape with ones after it up to four dimensions."""
     return (*size, *[1] * (4 - len(size)))
-
-
-def global_mean(rewriter: Rewriter, x: ir.Value, size: Sequence[int], form: str) -> ir.Value:
-    """The mean over height and width, kept as 1x1; in two poolings where one is too large."""
-    stage = first_stage(size) if form == "caffe-omg" else None
-    if stage is not None:
-        x = rewriter.add("AveragePool", [x], kernel_shape=stage, strides=stage)
-    return rewriter.add("GlobalAveragePool", [x])
 
 
 def first_stage(size: Sequence[int]) -> list[int] | None:
@@ -49,7 +42,7 @@ def _divisors(number: int) -> list[int]:
     return [k for k in range(1, min(number, _KERNEL) + 1) if number % k == 0]
 
 
-def channel_matrix(rewriter: Rewriter, x: ir.Value, matrix: Sequence[Sequence[float]]) -> ir.Value:
+def channel_matrix(rewriter: Rewriter, x: ir.Value, matrix: ArrayLike) -> ir.Value:
     """Each output channel a weighted sum of the input's: a 1x1 convolution, one row for each."""
     weights = np.asarray(matrix, np.float32)[:, :, None, None]
     return rewriter.add("Conv", [x, rewriter.constant(weights)], kernel_shape=[1, 1])

@@ -85,7 +85,19 @@ def _equalise(node: ir.Node, values: Sequence[ir.Value], form: str) -> str:
         and _scales(node, small[0], shape(values[small[0]]), wanted, form)
     ):
         return ""
-    return _spread_inputs(node, small[-1:] if node.op_type == "Mul" else small, wanted)
+    if node.op_type == "Mul":
+        small = small[-1:]
+    if len(small) == 1 and (factor := _factor(node, small[0], wanted, form)):
+        return _spread_inputs(node, small, factor)
+    return _spread_inputs(node, small, wanted)
+
+
+def _factor(node: ir.Node, index: int, wanted: Size, form: str) -> Size | None:
+    """The shape (N,C,1,1) for a factor (N,1,1,1), where a Scale layer takes the first."""
+    size = shape(node.inputs[index]) or ()
+    factor = (wanted[0], wanted[1], 1, 1) if len(wanted) == 4 else ()
+    fits = size != factor and size == (*factor[:1], 1, 1, 1)
+    return factor if fits and _scales(node, index, factor, wanted, form) else None
 
 
 def _scales(node: ir.Node, index: int, size: Size | None, wanted: Size, form: str) -> bool:

@@ -60,17 +60,31 @@ def _convolved(node: ir.Node) -> bool:
     if matrix is None or size is None or len(size) not in (3, 4):
         return False
     rewriter = Rewriter(node)
-    value = source(node)
+    value, (sum_, bias) = source(node), _bias_after(node, matrix.shape[1])
     if len(size) == 3:
         value = rewriter.reshape(value, (size[0], 1, *size[1:]))
     value = rewriter.add("Transpose", [value], perm=[0, 3, 1, 2])
-    weights = rewriter.constant(matrix.T[:, :, None, None])
-    value = rewriter.add("Conv", [value, weights], kernel_shape=[1, 1])
+    weights = [rewriter.constant(matrix.T[:, :, None, None])]
+    if bias is not None:
+        weights.append(rewriter.constant(bias))
+    value = rewriter.add("Conv", [value, *weights], kernel_shape=[1, 1])
     value = rewriter.add("Transpose", [value], perm=[0, 2, 3, 1])
     if len(size) == 3:
         value = rewriter.reshape(value, (*size[:2], matrix.shape[1]))
-    rewriter.replace(value)
+    (rewriter if sum_ is None else Rewriter(sum_)).replace(value)
     return True
+
+
+def _bias_after(node: ir.Node, columns: int) -> tuple[ir.Node | None, Array | None]:
+    """The Add that takes the product alone and adds one constant to each column, if there is."""
+    output = node.outputs[0]
+    uses = list(output.uses())
+    if len(uses) != 1 or output.is_graph_output() or uses[0].node.op_type != "Add":
+        return None, None
+    bias = constant(uses[0].node.inputs[1 - uses[0].idx])
+    if bias is None or bias.size != columns or bias.shape[-1] != columns:
+        return None, None
+    return uses[0].node, bias.reshape(-1)
 
 
 def _matrix(value: ir.Value | None) -> Array | None:

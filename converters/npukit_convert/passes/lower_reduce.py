@@ -10,17 +10,14 @@ import numpy as np
 import onnx_ir as ir
 
 from npukit_convert.graph import Rewriter, axes_of, constant, shape, source
-from npukit_convert.passes._spatial import channel_matrix, first_stage, global_mean, in_four
+from npukit_convert.passes._spatial import channel_matrix, in_four
 from npukit_convert.passes.base import CAFFE, Pass, Stage
 
 _OPERATORS = ("ReduceMean", "ReduceSum", "ReduceMax")
 
 
 class LowerReduce(Pass):
-    """Over height and width a pooling, over channels a 1x1 convolution.
-
-    For Ascend's compiler a global pooling over more than 10,000 places becomes two.
-    """
+    """Over height and width a pooling, over channels a 1x1 convolution."""
 
     stage: ClassVar[Stage] = Stage.LOWER
     formats: ClassVar[tuple[str, ...]] = CAFFE
@@ -30,29 +27,12 @@ class LowerReduce(Pass):
         """See `Pass.apply`."""
         changes = []
         for node in list(model.graph):
-            if node.op_type in _OPERATORS and _reduce(node, form):
+            if node.op_type in _OPERATORS and _reduce(node):
                 changes.append(f"{node.name}: {node.op_type} as pooling or 1x1 convolution")
-            elif node.op_type in _GLOBAL and form == "caffe-omg" and _two_stages(node):
-                changes.append(f"{node.name}: global pooling in two stages")
         return changes
 
 
-_GLOBAL = {"GlobalAveragePool": "AveragePool", "GlobalMaxPool": "MaxPool"}
-
-
-def _two_stages(node: ir.Node) -> bool:
-    size = shape(node.inputs[0])
-    stage = first_stage(size) if size is not None and len(size) == 4 else None
-    if stage is None:
-        return False
-    rewriter = Rewriter(node)
-    pool = _GLOBAL[node.op_type]
-    first = rewriter.add(pool, [source(node)], kernel_shape=stage, strides=stage)
-    rewriter.replace(rewriter.add(node.op_type, [first]))
-    return True
-
-
-def _reduce(node: ir.Node, form: str) -> bool:
+def _reduce(node: ir.Node) -> bool:
     size, wanted = shape(node.inputs[0]), shape(node.outputs[0])
     if size is None or not wanted or len(size) > 4 or constant(node.inputs[0]) is not None:
         return False
@@ -65,7 +45,7 @@ def _reduce(node: ir.Node, form: str) -> bool:
     value = source(node) if old == size else rewriter.reshape(source(node), old)
     places = [axis for axis in axes if axis > 1]
     if places:
-        value = _pooled(rewriter, value, old, places, kind, form)
+        value = _pooled(rewriter, value, old, places, kind)
     if 1 in axes:
         value = _over_channels(rewriter, value, old[1], kind)
     if kind == "ReduceSum" and places:
@@ -84,14 +64,11 @@ def _pooled(
     size: Sequence[int],
     places: Sequence[int],
     kind: str,
-    form: str,
 ) -> ir.Value:
-    if all(axis in places or size[axis] == 1 for axis in (2, 3)):
-        if kind == "ReduceMax":
-            return rewriter.add("GlobalMaxPool", [value])
-        return global_mean(rewriter, value, size, form)
-    kernel = [size[axis] if axis in places else 1 for axis in (2, 3)]
     pool = "MaxPool" if kind == "ReduceMax" else "AveragePool"
+    if all(axis in places or size[axis] == 1 for axis in (2, 3)):
+        return rewriter.add(f"Global{pool}", [value])
+    kernel = [size[axis] if axis in places else 1 for axis in (2, 3)]
     return rewriter.add(pool, [value], kernel_shape=kernel, strides=kernel)
 
 

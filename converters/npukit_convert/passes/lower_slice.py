@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -24,7 +25,8 @@ _KERNEL = 255  # the largest that Ascend's compiler takes
 Size = tuple[int, ...]
 
 
-class _Part(NamedTuple):
+@dataclass(frozen=True)
+class _Part:
     """What a slice takes along one axis: `count` places from `start`, `step` apart."""
 
     axis: int

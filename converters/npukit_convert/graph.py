@@ -124,7 +124,8 @@ class Rewriter:
         array = np.asarray(numbers)
         if array.dtype.kind == "f":
             array = array.astype(np.float32)
-        value = ir.val(self._new_name("const"), const_value=ir.tensor(np.ascontiguousarray(array)))
+        array = np.require(array, requirements="C")  # keeps a single number without dimensions
+        value = ir.val(self._new_name("const"), const_value=ir.tensor(array))
         self._graph.register_initializer(value)
         return value
 

@@ -38,12 +38,14 @@ def export(
     buffer: Any = io.BytesIO()
     try:
         with warnings.catch_warnings(record=True) as caught, torch.no_grad():
+            # Of the exporter's own remarks none is of use here: that the TorchScript exporter is
+            # deprecated (the only one whose graphs compilers for fixed-shape chips read without
+            # rewriting, and that keeps to the opset), that an InstanceNorm uses the picture's
+            # own statistics.
+            warnings.simplefilter("ignore")
             warnings.simplefilter("always", TracerWarning)
-            # Its own checks of shapes, which a static graph does not need.
+            # torch's own checks of shapes, which a static graph does not need.
             warnings.filterwarnings("ignore", category=TracerWarning, module=r"torch\.")
-            # The TorchScript exporter is deprecated, but the only one whose graphs compilers for
-            # fixed-shape chips read without rewriting, and which keeps to the opset it is given.
-            warnings.simplefilter("ignore", DeprecationWarning)
             torch.onnx.export(
                 module,
                 example,

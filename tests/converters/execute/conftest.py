@@ -1,4 +1,4 @@
-"""A real Caffe, and a small network for it with its numbers from plain numpy."""
+"""A small Caffe network with its numbers from plain numpy."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from support.caffe_files import input_layer, write_net
-from support.interpreters import cached_venv, find_python
 
 from npukit.arrays import F32
-from npukit_convert.execute.caffe_bvlc import REQUIREMENTS
 
 # In-place ReLU, floor pooling of an odd size, a top that is an output, two inputs.
 TEXT = (
@@ -60,15 +58,3 @@ def small(tmp_path: Path) -> Small:
     }  # fmt: skip
     outputs = {"first": layers["split:0"], "rest": layers["split:1"]}
     return Small(path, {"image": image, "gain": gain}, layers, outputs)
-
-
-@pytest.fixture(scope="session")
-def caffe_python() -> Path:
-    """A Python with BVLC Caffe; one that starts and cannot get it is a failure."""
-    interpreter = find_python("3.9")
-    if interpreter is None:
-        pytest.skip(
-            "NOT CHECKED: real Caffe. No Python 3.9 starts here (looked at PATH, $PYENV_ROOT and "
-            "~/.pyenv); `pyenv install 3.9` brings one"
-        )
-    return cached_venv(interpreter, *REQUIREMENTS)

@@ -25,6 +25,9 @@ from npukit_cli.commands.targets import targets as targets_command
 from npukit_cli.profiles_view import figures
 from npukit_cli.skills import bundled, bundled_root
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from operator_table import operators
+
 REFERENCE = Path(__file__).resolve().parent / "reference"
 COMMANDS = {
     "run": run,
@@ -39,7 +42,12 @@ NOTE = "<!-- Written by docs/generate.py (`make docs`): change the program, not 
 
 def main() -> int:
     """Write the pages, or compare them."""
-    pages = {"commands.md": commands(), "skills.md": skills(), "boards.md": profiles()}
+    pages = {
+        "commands.md": commands(),
+        "skills.md": skills(),
+        "boards.md": profiles(),
+        "operators.md": operators(),
+    }
     stale = []
     for name, text in pages.items():
         path = REFERENCE / name

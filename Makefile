@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/demo
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test lint fuzz bench docs clean
 
 demo: $(VENV)/run.stamp
 	@mkdir -p $(OUT)
@@ -24,6 +24,10 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/vermin --quiet --no-tips --target=3.7- --violations \
 	    sdk/npukit tools/npukit_cli/hilens_compat \
 	    converters/npukit_convert/execute/_bvlc_worker.py
+
+# Every truncation of the offline models in the tests, and 20,000 mutants of each: some minutes.
+fuzz: $(VENV)/dev.stamp
+	NPUKIT_FUZZ=all $(BIN)/python -m pytest tests/sdk/om/test_robustness.py
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks

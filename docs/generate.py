@@ -18,7 +18,9 @@ from npukit.profiles import boards, load_board, load_target, targets
 from npukit.runtime import RUNTIMES
 from npukit_cli.commands.bench import bench
 from npukit_cli.commands.compare import compare
+from npukit_cli.commands.convert import convert
 from npukit_cli.commands.doctor import doctor
+from npukit_cli.commands.inspect import inspect as inspect_command
 from npukit_cli.commands.new import new
 from npukit_cli.commands.run import run
 from npukit_cli.commands.targets import targets as targets_command
@@ -30,8 +32,10 @@ from operator_table import operators
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 COMMANDS = {
+    "convert": convert,
     "run": run,
     "compare": compare,
+    "inspect": inspect_command,
     "bench": bench,
     "new": new,
     "targets": targets_command,
@@ -71,6 +75,8 @@ def _command(name: str, run: Callable[..., int]) -> str:
     hints = get_type_hints(run, include_extras=True)
     rows = []
     for key, parameter in inspect.signature(run).parameters.items():
+        if not get_args(hints[key]):  # typer's own context
+            continue
         info = get_args(hints[key])[1]
         # typer keeps the first name of an annotated option where a default would stand.
         first = [info.default] if isinstance(info.default, str) else []

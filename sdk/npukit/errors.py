@@ -54,6 +54,10 @@ class ModelError(NpukitError):
     """A model file cannot be loaded, or its inputs do not fit."""
 
 
+class OfflineModelError(ModelError):
+    """An offline model (.om) is damaged, or of a kind that npukit does not read."""
+
+
 class PluginError(NpukitError):
     """A runtime, source or sink is unknown or failed to import."""
 

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.om_files import tiny
 
 from npukit_cli.scaffolding import scaffold
 
@@ -24,6 +25,7 @@ PAGES = (
     "docs/tutorial/own-skill.md",
     "docs/howto/own-video.md",
     "docs/howto/compare-models.md",
+    "docs/topics/offline-model.md",
 )
 NOT_HERE = {
     "npukit new cat_cutter": "the folder is there already for the lines after it; see test_new.py",
@@ -58,6 +60,7 @@ def folder(tmp_path: Path) -> Path:
     for name in ("clip.mp4", "a.mp4", "b.mp4"):
         shutil.copy(short, tmp_path / name)
     shutil.copy(short.parent / "demo_alpha.mp4", tmp_path / "a_alpha.mp4")
+    (tmp_path / "model.om").write_bytes(tiny())
     (tmp_path / "photos").mkdir()
     shutil.copy(short.parent / "background.jpg", tmp_path / "photos")
     (tmp_path / "skills").symlink_to(REPOSITORY / "skills")
@@ -102,6 +105,13 @@ def test_python_block_runs(code: str, folder: Path) -> None:
     done = run([sys.executable, "-W", "error", "-c", code], folder)
     assert done.returncode == 0, done.stderr
     assert "120 frames" in done.stdout
+
+
+@pytest.mark.parametrize("code", blocks("docs/topics/offline-model.md", "python"))
+def test_a_build_is_wrapped_as_the_page_says(code: str, folder: Path) -> None:
+    done = run([sys.executable, "-W", "error", "-c", code], folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "model/net.om").read_bytes().startswith(b"IMOD")
 
 
 def test_links_between_pages_lead_somewhere() -> None:

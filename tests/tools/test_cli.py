@@ -32,7 +32,9 @@ def words(text: str) -> str:
 
 
 def test_the_commands_of_this_version() -> None:
-    assert COMMANDS == ["run", "new", "bench", "compare", "targets", "doctor"]
+    assert COMMANDS == [
+        "convert", "run", "new", "inspect", "bench", "compare", "targets", "doctor",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

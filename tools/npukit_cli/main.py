@@ -16,7 +16,7 @@ from typer.exceptions import TyperException
 from npukit import __version__
 from npukit.errors import NpukitError
 from npukit_cli import output
-from npukit_cli.commands import bench, compare, convert, doctor, new, run, targets
+from npukit_cli.commands import bench, compare, convert, doctor, inspect, new, run, targets
 
 OK, FIXABLE, BUG, INTERRUPTED = 0, 1, 2, 130
 
@@ -31,6 +31,7 @@ app.command("convert", context_settings={"allow_extra_args": True, "ignore_unkno
 )
 app.command("run")(run.run)
 app.command("new")(new.new)
+app.command("inspect")(inspect.inspect)
 app.command("bench")(bench.bench)
 app.command("compare")(compare.compare)
 app.command("targets")(targets.targets)

@@ -51,6 +51,13 @@ def is_build(path: str) -> bool:
 
 def write_build(path: str, build: SimulatorBuild) -> None:
     """Write a simulator build; an older file stays whole until the new one is complete."""
+    content = pack_build(build)
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(content)
+
+
+def pack_build(build: SimulatorBuild) -> bytes:
+    """A simulator build's bytes; equal builds give equal bytes."""
     header = {
         "name": build.name,
         "inputs": {name: spec.to_dict() for name, spec in build.inputs.items()},
@@ -60,8 +67,7 @@ def write_build(path: str, build: SimulatorBuild) -> None:
     }
     text = json.dumps(header, indent=1).encode("utf-8")
     content = _LENGTH.pack(len(text)) + text + build.onnx
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        file.write(MAGIC + hashlib.sha256(content).digest() + content)
+    return MAGIC + hashlib.sha256(content).digest() + content
 
 
 def read_build(path: str) -> SimulatorBuild:
@@ -72,28 +78,39 @@ def read_build(path: str) -> SimulatorBuild:
     """
     try:
         with open(path, "rb") as file:
-            magic, digest, content = file.read(len(MAGIC)), file.read(_DIGEST), file.read()
+            data = file.read()
     except OSError as error:
         raise ModelError(
             "the model file cannot be read: {}".format(error.strerror), where=path
         ) from error
+    return parse_build(data, path)
+
+
+def parse_build(data: bytes, where: str) -> SimulatorBuild:
+    """A simulator build from its bytes; see `read_build`.
+
+    Raises:
+        ModelError: another kind of content, or a damaged one.
+    """
+    start = len(MAGIC) + _DIGEST
+    magic, digest, content = data[: len(MAGIC)], data[len(MAGIC) : start], data[start:]
     if magic != MAGIC:
         raise ModelError(
             "not a simulator build",
-            where=path,
+            where=where,
             hint="an .onnx file becomes one by `npukit convert`; a board's .om runs on a board",
         )
     if hashlib.sha256(content).digest() != digest:
         raise ModelError(
             "the file is cut short or changed ({} bytes)".format(len(content)),
-            where=path,
+            where=where,
             hint="copy the file again, or make it anew",
         )
     try:
-        return _from_content(content, path)
+        return _from_content(content, where)
     except Exception as error:  # JSON may hold anything
         raise ModelError(
-            "the header is wrong: {}: {}".format(type(error).__name__, error), where=path
+            "the header is wrong: {}: {}".format(type(error).__name__, error), where=where
         ) from error
 
 

@@ -8,6 +8,7 @@ import onnxruntime
 
 from npukit.arrays import Array
 from npukit.errors import ModelError
+from npukit.om import is_om, unwrap
 from npukit.preprocess.device import to_tensor
 from npukit.runtime.base import Model, Runtime, TensorSpec, input_tensor
 from npukit.runtime.build import SimulatorBuild, read_build
@@ -17,11 +18,11 @@ _DTYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(int32)"
 
 
 class SimulatorRuntime(Runtime):
-    """Executes simulator builds on the CPU."""
+    """Executes simulator builds on the CPU, bare or wrapped as an .om file."""
 
     def load(self, path: str, threads: int = 1, declared: Optional[Declaration] = None) -> Model:
         """See `Runtime.load`."""
-        build = read_build(path)
+        build = unwrap(path) if is_om(path) else read_build(path)
         if declared is not None:
             _check_agreement(build, declared, path)
         return SimulatorModel(build, _session(build.onnx, threads, path), path)

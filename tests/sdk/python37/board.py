@@ -51,11 +51,14 @@ from npukit.errors import (
 from npukit.frame import Nv21Frame, Rect
 from npukit.manifest import read_manifest
 from npukit.metrics import Timings
+from npukit.om import read_om, unwrap, write_wrapped
 from npukit.preprocess import Preprocess, to_tensor
 from npukit.profiles import boards, load_board, load_target, targets
 from npukit.quality import QualityMeter
 from npukit.runtime import RUNTIMES
 from npukit.runtime.base import TensorSpec
+from npukit.runtime.build import SimulatorBuild
+from npukit.runtime.declaration import InputSpec
 from npukit.session import Session, run_skill
 from npukit.skill import load_skill
 
@@ -451,6 +454,21 @@ def check_wrong_inputs_are_typed() -> None:
         raises(ModelError, net.infer, {})
     raises(ModelError, TensorSpec("state", (1, 1), "float32").feed, noise(8, 8))
     assert "onnxruntime" in raises(PluginError, run_skill, os.path.abspath("needs_onnx/main.py"))
+
+
+def check_a_build_in_an_offline_model_comes_back() -> None:
+    build = SimulatorBuild(
+        "net", {"image": InputSpec((1, 3, 4, 6), Preprocess())}, ("out",), b"onnx"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "net.om")
+        write_wrapped(path, build, aipp={"image": {"csc_switch": True, "mean_chn_0": [0]}})
+        assert unwrap(path) == build
+        (taken,) = read_om(path).inputs()
+        assert (taken.dtype, taken.nbytes) == ("uint8", 36)
+        with open(path, "rb+") as file:
+            file.truncate(1000)
+        assert "is damaged" in raises(ModelError, read_om, path)
 
 
 def check_a_bundle_starts_by_its_main() -> None:

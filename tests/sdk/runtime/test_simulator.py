@@ -9,13 +9,16 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from support.om_files import tiny
 
 from npukit.errors import ModelError, PluginError
 from npukit.frame import Nv21Frame
+from npukit.om import wrap
 from npukit.preprocess import Preprocess, fit, to_tensor
 from npukit.runtime import RUNTIMES, Model, Runtime, TensorSpec, load_model
 from npukit.runtime.build import SimulatorBuild, write_build
 from npukit.runtime.declaration import InputSpec
+from npukit_convert.om_graph import om_graph
 
 SPEC = Preprocess(mean=(10.0, 20.0, 30.0), scale=(1 / 255, 1 / 128, 0.5))
 Shape = tuple[int | str | None, ...]
@@ -522,6 +525,28 @@ def test_models_run_side_by_side(tmp_path: Path) -> None:
     for number, means in found.items():
         assert len(means) == 5
         assert all(np.array_equal(mean, expected[number]) for mean in means)
+
+
+# --- in the container of a board's offline model ---
+
+
+def test_a_wrapped_build_runs_like_the_bare_one(tmp_path: Path) -> None:
+    build = recurrent_build()
+    (tmp_path / "net.om").write_bytes(wrap(build, om_graph(build.onnx)))
+    bare, wrapped = load_model(saved(tmp_path, build)), load_model(str(tmp_path / "net.om"))
+    assert wrapped.inputs == bare.inputs
+    for seed in range(3):
+        packed = noise_bytes(seed)
+        alphas = [model.infer({"image": packed})["alpha"] for model in (bare, wrapped)]
+        assert np.array_equal(*alphas)
+
+
+def test_a_boards_model_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "board.om"
+    path.write_bytes(tiny())
+    with pytest.raises(ModelError, match=r"platform 1\.75.*npukit convert") as caught:
+        load_model(str(path))
+    assert str(path) in str(caught.value)
 
 
 # --- the contract: whatever is registered ---

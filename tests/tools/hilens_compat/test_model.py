@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
+from support.om_files import tiny
 
+from npukit.om import is_om, write_wrapped
 from npukit.preprocess import Preprocess
+from npukit.runtime.build import read_build
 
 Write = Callable[..., str]
 Output = pytest.CaptureFixture[str]
@@ -308,6 +311,28 @@ def test_a_file_that_is_no_model_is_refused(
     out = capsys.readouterr().out
     assert reason in out
     assert str(path) in out
+
+
+def test_a_wrapped_build_runs_where_a_script_has_its_om(
+    hilens: ModuleType, same: Callable[..., str]
+) -> None:
+    path = same(RGB)
+    picture = np.random.default_rng(1).integers(0, 256, RGB_BYTES, np.uint8)
+    bare = hilens.Model(path).infer([picture])
+    write_wrapped(path, read_build(path))
+    assert is_om(path)
+    (found,) = hilens.Model(path).infer([picture])
+    assert np.array_equal(found, bare[0])
+
+
+def test_a_boards_model_is_refused_with_the_reason(
+    hilens: ModuleType, tmp_path: Path, capsys: Output
+) -> None:
+    (tmp_path / "board.om").write_bytes(tiny())
+    assert refused(hilens, str(tmp_path / "board.om")) == "failed to create Model"
+    out = capsys.readouterr().out
+    assert "a board's offline model (platform 1.75.22.0.220)" in out
+    assert "npukit convert" in out
 
 
 def test_the_name_is_text(hilens: ModuleType, tmp_path: Path) -> None:

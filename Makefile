@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/demo
 
-.PHONY: demo test lint fuzz bench docs clean
+.PHONY: demo test lint fuzz bench docs presets clean
 
 demo: $(VENV)/run.stamp
 	@mkdir -p $(OUT)
@@ -34,6 +34,9 @@ bench: $(VENV)/dev.stamp
 
 docs: $(VENV)/dev.stamp
 	$(BIN)/python docs/generate.py
+
+presets: $(VENV)/run.stamp
+	$(BIN)/python -m npukit.aipp
 
 clean:
 	rm -rf $(VENV) build dist sdk/*.egg-info *.egg-info

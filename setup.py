@@ -10,7 +10,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOTS = {"npukit": "sdk", "npukit_convert": "converters", "npukit_cli": "tools"}
-DATA = {"npukit_cli._skills": "skills"}
+DATA = {"npukit_cli._skills": "skills", "npukit.aipp._presets": "aipp_configs"}
 
 packages = list(DATA)
 package_dir = dict(DATA)
@@ -24,6 +24,7 @@ setup(
     package_dir=package_dir,
     package_data={
         "npukit": ["boards/*.json", "targets/*.json", "py.typed"],
+        "npukit.aipp._presets": ["*.cfg", "README.md"],
         "npukit_cli.hilens_compat": ["inject/*.py"],
         "npukit_cli._skills": [
             str(path.relative_to("skills"))

@@ -34,6 +34,10 @@ class ConfigError(NpukitError):
     """A manifest, profile, parameter or option is wrong."""
 
 
+class AippError(ConfigError):
+    """A configuration of Ascend's preprocessing unit is wrong, or cannot say what is meant."""
+
+
 class FrameError(NpukitError):
     """An image or frame has the wrong shape, dtype or size."""
 

@@ -224,3 +224,24 @@ def test_bars_that_cannot_be_compared_are_refused(wrong, feed):
 
     with pytest.raises(ValueError, match="the same 1 to 5 parts"):
         bars.stacked("", "ms", wrong)
+
+
+def test_the_ways_to_the_network_differ_as_little_as_they_should(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import aipp
+
+    found = aipp.effect(aipp.alphas("selfie_landscape", 4))
+    means = [mean for mean, _, _ in found.values()]
+    rounding, half, cut, rounded = means
+    assert 0 < half < rounded < cut
+    assert 0 < rounding < 1e-3
+    assert all(mean <= high <= largest <= 1 for mean, high, largest in found.values())
+
+
+def test_the_speed_of_aipp_is_told_beside_its_peers(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import aipp
+
+    lines = list(aipp.speed_table(2))
+    assert sum("256x256" in line for line in lines) == 4
+    assert lines[-1].startswith("\nAim: 3 times")

@@ -22,11 +22,18 @@ pytestmark = pytest.mark.slow
 
 PACKAGES = ("npukit", "npukit_cli", "npukit_convert")
 # Folders of the repository, and where what is in them lies once installed.
-ROOTS = {"sdk": "", "converters": "", "tools": "", "skills": "npukit_cli/_skills/"}
+ROOTS = {
+    "sdk": "",
+    "converters": "",
+    "tools": "",
+    "skills": "npukit_cli/_skills/",
+    "aipp_configs": "npukit/aipp/_presets/",
+}
 NEEDED = (
     "npukit/boards/hilens_kit.json",
     "npukit/targets/ascend310.json",
     "npukit/py.typed",
+    "npukit/aipp/_presets/nv21_to_rgb_bt601_narrow_0_1.cfg",
     "npukit_cli/_skills/portrait_matting/skill.yaml",
     "npukit_cli/_skills/portrait_matting/assets/demo.mp4",
     "npukit_cli/_skills/portrait_matting/model/selfie_landscape.sim",
@@ -178,6 +185,26 @@ def test_the_demo_runs_from_another_folder(python: Path, tmp_path: Path) -> None
     assert shapes == [(1280, 720)] * 120
 
 
+def presets(python: Path, folder: Path) -> list[str]:
+    """The folder of the AIPP presets, how many there are, and what one of them is."""
+    code = (
+        "from npukit.aipp import lift, load_preset, preset_names\n"
+        "from npukit.aipp.presets import preset_folder\n"
+        "print(preset_folder(), len(preset_names()))\n"
+        "print(lift(load_preset('nv21_to_rgb_bt601_narrow_0_1')).source)"
+    )
+    return call(python, "-c", code, cwd=folder).split()
+
+
+def test_the_presets_of_the_preprocessing_unit_are_installed(
+    python: Path, source: Path, tmp_path: Path
+) -> None:
+    folder, count, lifted = presets(python, tmp_path)
+    assert Path(folder).parts[-4:] == ("site-packages", "npukit", "aipp", "_presets")
+    assert int(count) == len(list((source / "aipp_configs").glob("*.cfg"))) > 100
+    assert lifted == "nv21"
+
+
 def test_doctor_finds_the_installation_sound(python: Path, tmp_path: Path) -> None:
     found = json.loads(call(python.parent / "npukit", "doctor", "--json", cwd=tmp_path))
     states = {item["check"]: item["state"] for item in found["checks"]}
@@ -201,3 +228,4 @@ def test_an_editable_install_takes_the_skills_of_the_repository(
         "--display", "null", "--json", cwd=tmp_path,
     )  # fmt: skip
     assert json.loads(said)["runs"][0]["frames_out"] == {"null": 3}
+    assert presets(python, tmp_path)[0] == str(source / "aipp_configs")

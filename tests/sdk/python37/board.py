@@ -22,6 +22,7 @@ import numpy as np
 
 import npukit
 import npukit.skill
+from npukit.aipp import Executor, Rounding, lift, lower, parse, reference, steps, to_text
 from npukit.background import open_background
 from npukit.buffers import BufferPool
 from npukit.capture import SOURCES, _v4l2, open_source
@@ -231,6 +232,20 @@ def check_rgb_is_the_integer_formula() -> None:
         tensor = to_tensor(Preprocess(color=color, mean=(1, 2, 3), scale=(0.5,) * 3), frame.pack())
         expected = (reference.astype(np.float32) - (1, 2, 3)) * 0.5
         assert worst(tensor[0], np.moveaxis(expected, 2, 0)) == 0, str(color)
+
+
+def check_aipp_is_exact_here_too() -> None:
+    color = Color(Matrix.BT709, Range.FULL)
+    spec = Preprocess(color=color, to="bgr", mean=(123.675, 0.0, 7.0), scale=(0.5, 0.25, 0.125))
+    config = parse(to_text(lower(spec)))
+    assert lift(config) == spec
+    done = steps(config, (38, 22))
+    for picture in (0, 1):
+        packed = np.random.RandomState(picture).randint(0, 256, done.nbytes).astype(np.uint8)
+        for rounding in Rounding:
+            plain = reference.run(done, packed, rounding)
+            fast = Executor(done, rounding)(packed)
+            assert np.array_equal(fast[0], plain.astype(np.float32))
 
 
 def check_rgb_there_and_back() -> None:

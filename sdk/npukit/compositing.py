@@ -22,7 +22,16 @@ _STILL = np.exp(-np.square(np.arange(256, dtype=np.float32) / 3.0))
 
 
 def to_8bit(alpha: F32) -> U8:
-    """Alpha 0..1 float32 of any shape (1, 1, H, W) or (H, W) to (H, W) uint8 0..255."""
+    """Alpha 0..1 float32 of any shape (1, 1, H, W) or (H, W) to (H, W) uint8 0..255.
+
+    Raises:
+        FrameError: more than one plane.
+    """
+    if alpha.ndim < 2 or alpha.size != alpha.shape[-2] * alpha.shape[-1]:
+        raise FrameError(
+            "alpha is one plane, (1, 1, H, W) or (H, W), got {}".format(alpha.shape),
+            hint="take the plane that is alpha, such as output[:, 1]",
+        )
     plane = alpha.reshape(alpha.shape[-2:])
     scaled: U8 = cv2.convertScaleAbs(np.clip(plane, 0.0, 1.0), alpha=255.0)
     return scaled

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -60,7 +61,6 @@ def test_names_order_and_shapes_are_those_declared() -> None:
 
 
 def test_the_opset_is_the_one_that_compilers_read() -> None:
-    onnx = pytest.importorskip("onnx", reason="needs onnx: pip install 'npukit[convert]'")
     model = onnx.load_from_string(export(Mixer(), BOTH, ["raw", "alpha"])[0])
     assert [(item.domain, item.version) for item in model.opset_import] == [("", OPSET)]
     assert OPSET >= 13

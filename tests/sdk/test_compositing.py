@@ -290,6 +290,12 @@ def test_to_8bit_takes_the_shapes_of_networks(shape: tuple[int, ...]) -> None:
     assert np.abs(got - exact).max() <= 0.5 + 1e-4
 
 
+@pytest.mark.parametrize("shape", [(1, 3, 5, 7), (2, 5, 7), (7,)])
+def test_to_8bit_refuses_more_than_one_plane(shape: tuple[int, ...]) -> None:
+    with pytest.raises(FrameError, match="alpha is one plane"):
+        to_8bit(np.zeros(shape, np.float32))
+
+
 def test_to_8bit_keeps_its_ends() -> None:
     alpha = np.array([[0.0, 1.0, -7.0, 7.0, 1e9, -1e9, np.inf, -np.inf]], np.float32)
     assert to_8bit(alpha).tolist() == [[0, 255, 0, 255, 255, 0, 255, 0]]

@@ -47,6 +47,17 @@ def test_a_new_skill_passes_its_own_tests_and_converts(tmp_path: Path, style: st
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
+@pytest.mark.parametrize("style", styles())
+def test_a_network_that_does_not_fit_is_refused_in_words(tmp_path: Path, style: str) -> None:
+    made = scaffold("cat_cutter", style, tmp_path)
+    config = made / "model/convert.yaml"
+    config.write_text(config.read_text("utf-8").replace("144, 256]", "256, 256]"), "utf-8")
+    refused = run(made, "model/build.py")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: ")
+    assert "takes {'image': (1, 3, 144, 256)}" in refused.stderr
+
+
 def test_a_native_skill_carries_its_name(tmp_path: Path) -> None:
     manifest = read_manifest(str(scaffold("cat_cutter", "native", tmp_path)))
     assert (manifest.name, manifest.entry) == ("cat_cutter", "skill.py:CatCutter")
@@ -59,6 +70,7 @@ def test_the_next_steps_are_told(npukit: Command, tmp_path: Path) -> None:
     again = npukit("new", "dog", "--in", str(tmp_path), "--json")
     assert again.code == 1
     assert again.json["error"]["message"] == "the folder exists already: nothing is overwritten"
+    assert "--in FOLDER" in again.json["error"]["next"]
 
 
 @pytest.mark.parametrize("name", ["1st", "class", "my-skill", "a b", "", "../x", "größe"])

@@ -158,7 +158,11 @@ def test_nothing_is_written_twice_or_over_a_source(
         ((*RUN, "--display", "out.xyz"), ("no kind of sink accepts it", "where: out.xyz", "next:")),
         (
             ("run", SKILL, "--camera", "absent.mp4"),
-            ("error: no such file or folder", "where: absent.mp4", "next: kinds: camera, hilens"),
+            (
+                "error: no such file or folder",
+                "where: absent.mp4",
+                "other kinds, as KIND:...: camera",
+            ),
         ),
         (
             ("run", SKILL, "--camera", "pattern:7x7"),

@@ -44,7 +44,11 @@ def scaffold(name: str, style: str, parent: Path) -> Path:
         raise ConfigError(f"unknown style {style!r}", hint=did_you_mean(style, styles()))
     target = parent / name
     if target.exists():
-        raise ConfigError("the folder exists already: nothing is overwritten", where=str(target))
+        raise ConfigError(
+            "the folder exists already: nothing is overwritten",
+            where=str(target),
+            hint="give another name, or another place with --in FOLDER",
+        )
     try:
         parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=parent) as scratch:

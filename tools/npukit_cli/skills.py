@@ -35,7 +35,8 @@ def find_skill(name: str) -> Path:
         return bundled_root() / name
     raise ConfigError(
         f"no skill {name!r}: neither a folder nor the name of a bundled skill",
-        hint=did_you_mean(name, bundled()),
+        hint=f"{did_you_mean(name, bundled())}; or a folder, seen from {Path.cwd()} "
+        "(in the skill's own folder: `.`)",
     )
 
 

@@ -72,7 +72,7 @@ class OnnxRuntime(Executor):
         return self._fetch(self._session, feeds, self.outputs)
 
     def _layers(self, feeds: Mapping[str, F32]) -> Iterator[tuple[str, F32]]:
-        for model, names in _with_outputs(self._model, self.where):
+        for model, names in _with_outputs(self._model):
             # As written: an optimised graph has other layers.
             session = _session(model, self.where, optimised=False)
             types = {item.name: item.type for item in session.get_outputs()}
@@ -127,20 +127,10 @@ def _shape(sides: Sequence[int | str | None]) -> Shape:
     return tuple(side if isinstance(side, int) else None for side in sides)
 
 
-def _with_outputs(model: bytes | Path, where: str) -> Iterator[tuple[bytes, list[str]]]:
-    """The network again and again, each time with some more of its tensors as outputs.
+def _with_outputs(model: bytes | Path) -> Iterator[tuple[bytes, list[str]]]:
+    """The network again and again, each time with some more of its tensors as outputs."""
+    import onnx
 
-    Raises:
-        ExecutionError: the package `onnx` is not installed.
-    """
-    try:
-        import onnx
-    except ImportError as error:
-        raise ExecutionError(
-            "the layers of a network cannot be named without the package onnx",
-            where=where,
-            hint="pip install 'npukit[convert]'",
-        ) from error
     proto = onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(str(model))
     try:
         inferred = onnx.shape_inference.infer_shapes(proto)

@@ -29,11 +29,14 @@ def open_source(uri: str) -> Source:
     for source in SOURCES.usable():
         if source.accepts(uri):
             return source.open(uri)
-    raise CaptureError(
-        "no kind of source accepts it" if os.path.exists(uri) else "no such file or folder",
-        where=hide_password(uri),
-        hint="kinds: {}".format(SOURCES.summary()),
-    )
+    if os.path.exists(uri):
+        problem, hint = "no kind of source accepts it", "kinds: {}".format(SOURCES.summary())
+    else:
+        problem = "no such file or folder"
+        hint = "paths are taken from {}; other kinds, as KIND:...: {}".format(
+            os.getcwd(), ", ".join(SOURCES.names())
+        )
+    raise CaptureError(problem, where=hide_password(uri), hint=hint)
 
 
 __all__ = ["SOURCES", "Captured", "Source", "open_source"]

@@ -1,6 +1,7 @@
 """My skill, in the HiLens Kit's own API; npukit runs this file unmodified: `npukit run main.py`."""
 
 import os
+import sys
 
 import cv2
 import hilens
@@ -8,7 +9,7 @@ import numpy as np
 
 CHECK_VALUE = "myskill"  # as given to the skill in the HiLens console
 VIEW_SIZE = (640, 360)
-MODEL_SIZE = (256, 144)
+MODEL_SIZE = (256, 144)  # width, height of the network's input
 
 
 def crop_center(picture, aspect):
@@ -33,7 +34,7 @@ def composite(view, alpha, background):
 
 
 def main():
-    """Camera to display, until the camera ends."""
+    """Camera to display, until the camera ends; returns the exit code."""
     folder = os.path.dirname(os.path.abspath(__file__))
     hilens.init(CHECK_VALUE)
     camera = hilens.VideoCapture(os.path.join(folder, "test/camera0.mp4"))
@@ -41,6 +42,7 @@ def main():
     model = hilens.Model(os.path.join(folder, "model/network.om"))
     picture = cv2.imread(os.path.join(folder, "data/background.jpg"))
     background = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), VIEW_SIZE)
+    failed = False
     while True:
         try:
             nv21 = camera.read()
@@ -50,12 +52,14 @@ def main():
         outputs = model.infer([image.flatten()])
         if isinstance(outputs, int):
             hilens.error("infer failed: %d" % outputs)
+            failed = True
             break
         alpha = outputs[0].reshape(MODEL_SIZE[1], MODEL_SIZE[0])
         result = composite(view, alpha, background)
         display.show(hilens.cvt_color(result, hilens.RGB2YUV_NV21))
     hilens.terminate()
+    return int(failed)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

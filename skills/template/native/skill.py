@@ -25,12 +25,13 @@ class MySkill(Skill):
 
     def process(self, frame: Nv21Frame) -> Nv21Frame:
         """The result for one frame; the camera's NV21 planes come in, NV21 planes go out."""
-        # Centre crop: a view of the planes, nothing is copied.
-        view = frame.crop(center_rect(frame.size, (16, 9)))
+        # Centre crop to the aspect of the network: a view of the planes, nothing is copied.
+        view = frame.crop(center_rect(frame.size, self.network.inputs["image"].size))
         # Resize and pack: the bytes that the board's model would get.
         image = self.network.inputs["image"].feed(view)
         # Inference. The device turns NV21 into RGB and scales it, as model/convert.yaml says.
         alpha = self.network.infer({"image": image})["alpha"]
-        # Compositing on the planes. For a look at RGB pixels, there is view.to_rgb().
+        # Compositing on the planes; alpha covers the whole view. For RGB pixels there is
+        # view.to_rgb(), and for the way back Nv21Frame.from_rgb(rgb, view.color).
         matte = Matte(to_8bit(alpha), view.size)
         return blend(view, self.background.behind(view), matte)

@@ -32,5 +32,5 @@ def new(
     if json:
         output.as_json({"skill": name, "style": style, "folder": str(made)})
     else:
-        output.result(f"{made} is ready. Next:\n  cd {made}\n  {start}\n  pytest")
+        output.result(f"{made} is ready. Next:\n  cd {made}\n  {start}\n  python -m pytest")
     return 0

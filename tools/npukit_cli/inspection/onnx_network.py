@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-from npukit.errors import ConfigError
 from npukit_cli.inspection.description import Description, Tensor, count, layout
 from npukit_convert.errors import ConversionError
 
@@ -15,17 +14,10 @@ def describe_onnx(data: bytes, path: Path) -> Description:
     """Describe a network.
 
     Raises:
-        ConfigError: the `onnx` library is absent.
         ConversionError: the file is damaged.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise ConfigError(
-            f"reading ONNX needs the onnx library: {error}",
-            where=str(path),
-            hint="pip install 'npukit[convert]'",
-        ) from error
+    import onnx
+
     try:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # the library's errors have no common base

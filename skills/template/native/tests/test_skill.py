@@ -32,7 +32,8 @@ def test_the_result_differs_from_the_camera_outside_the_person_only() -> None:
 def test_the_network_gives_an_alpha() -> None:
     model = load_model(str(FOLDER / "model/network.sim"))
     frame = next(open_source(str(FOLDER / "assets/demo.mp4")).frames()).frame
-    alpha = model.infer({"image": model.inputs["image"].feed(frame)})["alpha"]
+    ((name, spec),) = model.inputs.items()
+    (alpha,) = model.infer({name: spec.feed(frame)}).values()
     assert alpha.min() >= 0.0
     assert alpha.max() <= 1.0
     assert 0.1 < alpha.mean() < 0.6

@@ -6,11 +6,11 @@ import argparse
 import json
 from collections.abc import Iterable
 
-from benchmarks import against, bare, glue, loop, where
+from benchmarks import against, bare, conversion, glue, loop, where
 from benchmarks.clips import BUILD
 from benchmarks.measure import Row, glue_table, loop_table, machine, stage_table
 
-SECTIONS = ("glue", "loop", "peers", "where")
+SECTIONS = ("glue", "loop", "peers", "where", "convert")
 
 
 def main() -> None:
@@ -30,6 +30,7 @@ def main() -> None:
     bare_rows = _told(bare.rows(rounds, frames)) if "peers" in wanted else []
     peer_rows = _told(against.rows(rounds, frames)) if "peers" in wanted else []
     costs = list(where.rows(rounds, min(frames, 120))) if "where" in wanted else []
+    converted = list(conversion.rows(min(rounds, 3))) if "convert" in wanted else []
     facts["load_after"] = machine()["load"]
 
     text = "\n".join(
@@ -40,6 +41,7 @@ def main() -> None:
             *_section(bare.bare_table(bare_rows), bare_rows),
             *_section(against.peer_table(peer_rows), peer_rows),
             *_section(where.where_table(costs), costs),
+            *_section(conversion.conversion_table(converted), converted),
             f"Medians of {rounds} interleaved rounds of {frames} frames. "
             + ", ".join(f"{name} {value}" for name, value in facts.items()),
         ]
@@ -52,6 +54,7 @@ def main() -> None:
         "glue": [row.to_dict() for row in glue_rows],
         "bare": [row.to_dict() for row in bare_rows],
         "peers": [row.to_dict() for row in peer_rows],
+        "convert": [row.to_dict() for row in converted],
         "where": {one.case: dict(one.stages) for one in costs},
     }
     BUILD.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args, get_type_hints
 
+import typer
+
 from npukit.capture import SOURCES
 from npukit.display import SINKS
 from npukit.manifest import Manifest, read_manifest
@@ -26,6 +28,7 @@ from npukit_cli.commands.run import run
 from npukit_cli.commands.targets import targets as targets_command
 from npukit_cli.profiles_view import figures
 from npukit_cli.skills import bundled, bundled_root
+from npukit_convert.passes import PASSES
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from operator_table import operators
@@ -51,6 +54,7 @@ def main() -> int:
         "skills.md": skills(),
         "boards.md": profiles(),
         "operators.md": operators(),
+        "passes.md": passes(),
     }
     stale = []
     for name, text in pages.items():
@@ -75,16 +79,17 @@ def _command(name: str, run: Callable[..., int]) -> str:
     hints = get_type_hints(run, include_extras=True)
     rows = []
     for key, parameter in inspect.signature(run).parameters.items():
-        if not get_args(hints[key]):  # typer's own context
+        if hints[key] is typer.Context:
             continue
         info = get_args(hints[key])[1]
         # typer keeps the first name of an annotated option where a default would stand.
         first = [info.default] if isinstance(info.default, str) else []
-        names = ", ".join([*first, *(info.param_decls or ())]) or f"--{key}"
+        names = ", ".join([*first, *(info.param_decls or ())]) or f"--{key.replace('_', '-')}"
         is_argument = type(info).__name__ == "ArgumentInfo"
         default = parameter.default
         shown = "" if default in (None, False, inspect.Parameter.empty) else f"`{default}`"
-        text = f"{info.metavar} " if info.metavar else ""
+        # A bar would end the cell, even between backquotes.
+        text = f"{info.metavar} ".replace("|", "\\|") if info.metavar else ""
         rows.append(
             f"| `{(key if is_argument else names)} {text}".rstrip()
             + f"` | {info.help} | {shown} |\n"
@@ -108,6 +113,22 @@ def _summary(plugins: Plugins[object], name: str) -> str:
     ends = (plugins.kind.title(), "Runtime")
     own = next(node for node in classes if node.name.endswith(ends) and node.name[0] != "_")
     return (ast.get_docstring(own) or "").splitlines()[0]
+
+
+def passes() -> str:
+    """Every rewrite of the graph, in the order they run."""
+    head = (
+        "# Passes\n\nRewrites of an ONNX graph by `npukit convert`, in the order they run; "
+        "`passes.off` leaves some out. onnxsim runs before all of them.\n\n"
+        "| pass | stage | for | what it does |\n|---|---|---|---|\n"
+    )
+    parts = [head]
+    kinds = {name: PASSES.get(name) for name in PASSES.names()}
+    for name, kind in sorted(kinds.items(), key=lambda item: (item[1].stage, item[0])):
+        summary = " ".join((inspect.getdoc(kind) or "").split("\n\n")[0].split())
+        formats = ", ".join(sorted(kind.formats))
+        parts.append(f"| {name} | {kind.stage.name.lower()} | {formats} | {summary} |\n")
+    return "".join(parts)
 
 
 def skills() -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from npukit.errors import NpukitError
 from npukit.runtime.build import SimulatorBuild
 from npukit_convert.config import ConvertConfig, read_config
 from npukit_convert.conversion import Conversion, StepReport
-from npukit_convert.steps import Done, Steps, caffe_form
+from npukit_convert.simplify import ONNXSIM, select
+from npukit_convert.steps import FORM_ONNX, Done, Steps, caffe_form, read_source, source_files
 
 
 def make_build(path: Path) -> SimulatorBuild:
@@ -23,9 +26,44 @@ def make_build(path: Path) -> SimulatorBuild:
     return build
 
 
-def plan(config: ConvertConfig) -> list[StepReport]:
-    """What `convert` will do, for `--dry-run`."""
-    return [StepReport(name, does(config)) for name, does, _ in _steps(config)]
+@dataclass(frozen=True)
+class Planned:
+    """A step that would be done.
+
+    Attributes:
+        name, does: as in `StepReport`.
+        inputs: the files that it reads, with their SHA-256.
+        passes: that it runs, in order.
+    """
+
+    name: str
+    does: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    passes: tuple[str, ...] = ()
+
+
+def step_names(config: ConvertConfig) -> list[str]:
+    """The steps of a conversion."""
+    return [name for name, _, _ in _steps(config)]
+
+
+def plan(config: ConvertConfig, folder: Path) -> list[Planned]:
+    """What `convert` will do, for `--dry-run`.
+
+    Raises:
+        ConfigError: an unknown pass.
+        ConversionError: a file that is to be read is not there.
+    """
+    off, splits = config.passes.off, config.passes.split
+    passes = {
+        "simplify": (*(() if ONNXSIM in off else (ONNXSIM,)), *select(FORM_ONNX, off, splits)),
+        "caffe": tuple(select(caffe_form(config), off)),
+    }
+    files = {name: read_source(folder, name) for name in source_files(config)}
+    return [
+        Planned(name, does(config), {} if place else files, passes.get(name, ()))
+        for place, (name, does, _) in enumerate(_steps(config))
+    ]
 
 
 def convert(
@@ -52,7 +90,11 @@ def convert(
     for name, does, run in _steps(config):
         watch(name)
         start = time.perf_counter()
-        done = run(steps)
+        try:
+            done = run(steps)
+        except NpukitError as error:
+            error.where = error.where or f"{where}, step {name}"
+            raise
         steps.made.steps.append(
             StepReport(
                 name,
@@ -72,7 +114,7 @@ def _steps(
     steps: list[tuple[str, Callable[[ConvertConfig], str], Callable[[Steps], Done]]] = [
         ("export", _tell_export, Steps.export)
         if config.model.torch is not None
-        else ("read", lambda config: f"{config.model.onnx}, checked", Steps.read),
+        else ("read", _tell_read, Steps.read),
         ("simplify", lambda _: "onnxsim and npukit's passes, each executed", Steps.simplify),
     ]
     if config.route == "caffe":
@@ -83,8 +125,16 @@ def _steps(
 
 def _tell_export(config: ConvertConfig) -> str:
     weights = f" with {config.model.weights}" if config.model.weights else ""
+    return f"{config.model.torch}{weights} to ONNX: {_tell_ends(config)}"
+
+
+def _tell_read(config: ConvertConfig) -> str:
+    return f"{config.model.onnx}, checked: {_tell_ends(config)}"
+
+
+def _tell_ends(config: ConvertConfig) -> str:
     shapes = ", ".join(f"{name} {list(item.shape)}" for name, item in config.inputs.items())
-    return f"{config.model.torch}{weights} to ONNX: {shapes} to {', '.join(config.outputs)}"
+    return f"{shapes} to {', '.join(config.outputs)}"
 
 
 def _tell_caffe(config: ConvertConfig) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import onnx_ir as ir
+import onnx
+from onnx import helper, numpy_helper
 
 from npukit_convert.errors import ConversionError
-from npukit_convert.graph import Array, read_graph, write_graph
+from npukit_convert.graph import Array
 
 LARGEST: Final = 65504.0  # of fp16: larger numbers are clamped to it, as the chip does
 
@@ -18,11 +19,14 @@ _EXACT = frozenset(
     | {"MaxPool", "Min", "Neg", "Pad", "Relu", "Reshape", "Slice", "SpaceToDepth", "Split"}
     | {"Squeeze", "Tile", "Transpose", "Unsqueeze"}
 )
+_FLOAT, _HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
+_LOW, _HIGH = "fp16/low", "fp16/high"
+_CLIP_WITH_INPUTS = 11  # opset; before it the bounds were attributes
 # Inputs that are sizes, not data.
 _SIZES = {"Resize": (1, 2, 3), "Upsample": (1,)}
 
 
-def emulate(onnx: bytes) -> bytes:
+def emulate(data: bytes) -> bytes:
     """The network with every float32 tensor rounded to fp16 and clamped to +-65504.
 
     Weights, inputs and each node's outputs are rounded; a node computes in float32, as the
@@ -34,26 +38,53 @@ def emulate(onnx: bytes) -> bytes:
     Raises:
         ConversionError: the bytes are no ONNX model, or the type of a tensor cannot be inferred.
     """
-    model = read_graph(onnx)
+    # On protobuf messages, not onnx_ir: this runs for every pass.
+    model, types = _typed(data)
     graph = model.graph
-    for value in graph.initializers.values():
-        _round_weights(value)
-    low, high = (_bound(graph, name, sign * LARGEST) for name, sign in (("low", -1), ("high", 1)))
-    nodes = list(graph)
-    for value in list(graph.inputs):
-        if value.dtype == ir.DataType.FLOAT and not value.is_graph_output():
-            _insert(graph, value, low, high, None)
-    for node in nodes:
+    sizes = {
+        node.input[place]
+        for node in graph.node
+        for place in _SIZES.get(node.op_type, ())
+        if place < len(node.input)
+    }
+    opset = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 1)
+    weights = {tensor.name for tensor in graph.initializer}
+    for tensor in graph.initializer:
+        if tensor.data_type == _FLOAT and tensor.name not in sizes:
+            rounded = round_to_fp16(numpy_helper.to_array(tensor))
+            tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))
+    made: list[onnx.NodeProto] = []
+    inputs = {
+        value.name: f"{value.name}/fp32"
+        for value in graph.input
+        if value.name not in weights and value.type.tensor_type.elem_type == _FLOAT
+    }
+    for name, new in inputs.items():
+        made += _rounding(name, new, opset)
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = inputs.get(name, name)
+        made.append(node)
         if node.op_type in _EXACT:
             continue
-        for value in node.outputs:
-            if value.dtype is None:
+        for place, name in enumerate(node.output):
+            if name and name not in types:
                 raise ConversionError(
-                    f"the type of {value.name} is unknown", where=f"{node.op_type} {node.name}"
+                    f"the type of {name} is unknown", where=f"{node.op_type} {node.name}"
                 )
-            if value.dtype == ir.DataType.FLOAT:
-                _insert(graph, value, low, high, node)
-    return write_graph(model)
+            if name and types[name] == _FLOAT and name not in sizes:
+                node.output[place] = f"{name}/exact"
+                made += _rounding(f"{name}/exact", name, opset)
+    # Copied first: `made` holds the graph's own nodes.
+    copies = onnx.GraphProto(node=made).node
+    del graph.node[:]
+    graph.node.extend(copies)
+    graph.initializer.extend(
+        numpy_helper.from_array(np.array(bound, np.float32), name)
+        for name, bound in ((_LOW, -LARGEST), (_HIGH, LARGEST))
+    )
+    emulated: bytes = model.SerializeToString()
+    return emulated
 
 
 def round_to_fp16(numbers: Array) -> Array:
@@ -61,42 +92,37 @@ def round_to_fp16(numbers: Array) -> Array:
     return np.clip(numbers, -LARGEST, LARGEST).astype(np.float16).astype(np.float32)
 
 
-def _round_weights(value: ir.Value) -> None:
-    if value.const_value is None or value.const_value.dtype != ir.DataType.FLOAT:
-        return
-    if any(index in _SIZES.get(node.op_type, ()) for node, index in value.uses()):
-        return
-    value.const_value = ir.tensor(round_to_fp16(value.const_value.numpy()), name=value.name)
+def _typed(data: bytes) -> tuple[onnx.ModelProto, dict[str, int]]:
+    """The network, and the type of each value; inferred where it is not noted."""
+    try:
+        model = onnx.load_model_from_string(data)
+        types = _noted(model)
+        if any(name not in types for node in model.graph.node for name in node.output if name):
+            model = onnx.shape_inference.infer_shapes(model)
+            types = _noted(model)
+    except Exception as error:  # protobuf and the inference raise many kinds
+        raise ConversionError(f"not an ONNX model: {error}") from error
+    return model, types
 
 
-def _bound(graph: ir.Graph, name: str, number: float) -> ir.Value:
-    name = f"fp16/{name}"
-    value = ir.val(name, const_value=ir.tensor(np.array(number, np.float32), name=name))
-    graph.register_initializer(value)
-    return value
+def _noted(model: onnx.ModelProto) -> dict[str, int]:
+    values = (*model.graph.value_info, *model.graph.output)
+    return {
+        value.name: value.type.tensor_type.elem_type
+        for value in values
+        if value.type.tensor_type.elem_type
+    }
 
 
-def _insert(
-    graph: ir.Graph, value: ir.Value, low: ir.Value, high: ir.Value, after: ir.Node | None
-) -> None:
-    """Round `value`, which node `after` computes (or nobody: an input)."""
-    name = str(value.name)
-    clamp = ir.node("Clip", [value, low, high], name=f"{name}/clamp")
-    half = ir.node("Cast", clamp.outputs, {"to": ir.DataType.FLOAT16}, name=f"{name}/fp16")
-    whole = ir.node("Cast", half.outputs, {"to": ir.DataType.FLOAT}, name=f"{name}/fp32")
-    for node, suffix in ((clamp, "clamp"), (half, "fp16"), (whole, "fp32")):
-        node.outputs[0].name = f"{name}/{suffix}"
-    rounded = whole.outputs[0]
-    rounded.dtype, rounded.shape = ir.DataType.FLOAT, value.shape
-    uses = [use for use in value.uses() if use.node is not clamp]
-    for node, index in uses:
-        node.replace_input_with(index, rounded)
-    new = [clamp, half, whole]
-    if after is None:
-        first = next(iter(graph), None)
-        graph.extend(new) if first is None else graph.insert_before(first, new)
+def _rounding(name: str, rounded: str, opset: int) -> list[onnx.NodeProto]:
+    """Nodes that make `rounded` of the value `name`."""
+    clamp, half = f"{rounded}/clamp", f"{rounded}/fp16"
+    if opset < _CLIP_WITH_INPUTS:
+        clip = helper.make_node("Clip", [name], [clamp], min=-LARGEST, max=LARGEST)
     else:
-        graph.insert_after(after, new)
-    if value.is_graph_output():
-        value.name, rounded.name = f"{name}/exact", name
-        graph.outputs[list(graph.outputs).index(value)] = rounded
+        clip = helper.make_node("Clip", [name, _LOW, _HIGH], [clamp])
+    return [
+        clip,
+        helper.make_node("Cast", [clamp], [half], to=_HALF),
+        helper.make_node("Cast", [half], [rounded], to=_FLOAT),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import onnx
 from npukit_convert.errors import ConversionError
 
 _OWN_DOMAINS = ("", "ai.onnx")
+_MOST_SIDES = 4  # of a tensor that goes in or out: NCHW
 _MOST_BYTES = 2**31 - 1  # what a protobuf message may hold
 
 
@@ -46,7 +48,7 @@ def check_onnx(data: bytes, where: str) -> None:
 
     Raises:
         ConversionError: not ONNX, empty, a name given twice, an operator that ONNX does not
-            have, or inputs that are no float32.
+            have, inputs that are no float32, or more than four dimensions.
     """
     if len(data) > _MOST_BYTES:
         raise ConversionError(f"the network has {len(data)} bytes, over 2 GiB", where=where)
@@ -157,13 +159,13 @@ def _operators(model: onnx.ModelProto) -> list[str]:
 
 
 def _doubled(model: onnx.ModelProto) -> list[str]:
-    made = [name for node in model.graph.node for name in node.output if name]
-    names = [*(value.name for value in model.graph.input), *made]
-    twice = (
-        sorted({name for name in names if names.count(name) > 1})
-        if (len(set(names)) < len(names))
-        else []
-    )
+    graph = model.graph
+    made = [name for node in graph.node for name in node.output if name]
+    weights = [tensor.name for tensor in graph.initializer]
+    # In files of old an initializer stands among the inputs too.
+    inputs = [value.name for value in graph.input if value.name not in set(weights)]
+    counts = Counter([*inputs, *weights, *made])
+    twice = sorted(name for name, count in counts.items() if count > 1)
     return [f"names given to two values: {', '.join(twice)}"] if twice else []
 
 
@@ -176,9 +178,15 @@ def _types(model: onnx.ModelProto) -> list[str]:
         for value in inputs
         if value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT
     ]
+    problems += [
+        f"{value.name!r} has {len(value.type.tensor_type.shape.dim)} dimensions, chips take "
+        f"at most {_MOST_SIDES}"
+        for value in (*inputs, *model.graph.output)
+        if len(value.type.tensor_type.shape.dim) > _MOST_SIDES
+    ]
     doubles = [t.name for t in model.graph.initializer if t.data_type == onnx.TensorProto.DOUBLE]
     if doubles:
-        problems.append(f"weights in float64: {', '.join(doubles)}; export model.float()")
+        problems.append(f"weights in float64: {', '.join(doubles)} (export model.float())")
     return problems
 
 

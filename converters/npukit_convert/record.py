@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -84,7 +86,8 @@ def write_results(
     name = made.config.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=folder))
+        _remove_left(folder, name)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}.{os.getpid()}.", dir=folder))
         try:
             for file, data in made.files().items():
                 (temporary / file).write_bytes(data)
@@ -100,10 +103,28 @@ def write_results(
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise ConversionError(
-            f"the results cannot be written: {error.strerror}",
+            f"the results cannot be written: {error.strerror or error}",
             where=error.filename or str(folder),
             hint="earlier results are as they were",
         ) from error
+
+
+def _remove_left(folder: Path, name: str) -> None:
+    """Remove what runs have left that were killed while they wrote."""
+    for left in folder.glob(f".{glob.escape(name)}.*.*"):
+        owner = left.name.removeprefix(f".{name}.").split(".")[0]
+        if left.is_dir() and owner.isdigit() and not _lives(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _hashes(folder: Path) -> dict[str, str]:

@@ -57,6 +57,23 @@ def read_request(source: str, overrides: Mapping[str, Any]) -> Request:
     return Request(make_config(data, source, keys), folder, source)
 
 
+def moved(request: Request, folder: Path) -> ConvertConfig:
+    """The config as it reads in a file of another folder."""
+    data = request.config.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    for key in (*_FILES, "model.torch"):
+        part, _, field = key.partition(".")
+        name = data.get(part, {}).get(field)
+        if name is not None and "://" not in name and (request.folder / _file(name)).exists():
+            data[part][field] = os.path.relpath(request.folder / name, folder)
+    return make_config(data, request.where)
+
+
+def _file(name: str) -> str:
+    """The file in `net.py:build` or `net:build`; other names are files."""
+    module, colon, _ = name.partition(":")
+    return module if not colon or module.endswith(".py") else f"{module}.py"
+
+
 def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
     """`--route caffe --verify.max_abs=1e-5` as keys and values; values are YAML.
 
@@ -92,7 +109,7 @@ def _for_onnx(path: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
             raise ConversionError(
                 f"input {name!r} is {list(found)}: a size is open, a chip needs fixed ones",
                 where=str(path),
-                hint=f'fix it: --inputs.{name}.shape "[1, 3, 256, 256]"',
+                hint=f'fix it: --inputs.{name}.shape "{_fixed(found)}"',
             )
     return {
         "name": _plain(path.stem),
@@ -104,9 +121,9 @@ def _for_onnx(path: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 def _for_torch(path: Path, factory: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
     shapes = {
-        key.split(".")[1]: value
+        key.removeprefix("inputs.").removesuffix(".shape"): value
         for key, value in overrides.items()
-        if re.fullmatch(r"inputs\.[^.]+\.shape", key)
+        if re.fullmatch(r"inputs\..+\.shape", key)
     }
     if not shapes and "inputs" not in overrides:
         raise ConfigError(
@@ -134,6 +151,14 @@ def _outputs(path: Path, factory: str, shapes: Mapping[str, Any]) -> list[str]:
     with TorchEager(make_module(path, factory), inputs=dict.fromkeys(shapes)) as module:
         zeros = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         return list(module.run(zeros))
+
+
+def _fixed(shape: Sequence[int | str]) -> list[int]:
+    """An example of sizes: one picture of a usual size."""
+    return [
+        size if isinstance(size, int) else 1 if place == 0 else 256
+        for place, size in enumerate(shape)
+    ]
 
 
 def _plain(name: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import onnx as onnx_package
 import onnx_ir as ir
@@ -78,6 +79,24 @@ class Simplified:
     steps: tuple[Step, ...]
     max_abs: float
     relative: float
+    runner: _Runner = field(repr=False, compare=False)
+
+
+def lower(done: Simplified, form: str, off: Collection[str] = ()) -> Simplified:
+    """Go on towards another format; what was computed on the way is not computed again.
+
+    Args:
+        done: by `simplify`; not to be gone on from twice.
+        form: as for `simplify`.
+        off: names of passes that do not run.
+
+    Raises:
+        ConfigError: an unknown pass in `off`.
+    """
+    passes = select(form, off)
+    runner = done.runner.towards(form)
+    runner.run(passes)
+    return runner.result()
 
 
 def simplify(
@@ -216,8 +235,17 @@ class _Runner:
     def result(self) -> Simplified:
         """What has come out."""
         return Simplified(
-            self._onnx, tuple(self._steps), *probes.difference(self._original, self._outputs)
+            self._onnx,
+            tuple(self._steps),
+            *probes.difference(self._original, self._outputs),
+            self,
         )
+
+    def towards(self, form: str) -> _Runner:
+        """One that begins where this has ended."""
+        next_one = copy.copy(self)
+        next_one._form, next_one._steps, next_one._original = form, [], self._outputs
+        return next_one
 
     def _step(self, name: str, one: Pass, report: bool) -> Step:
         start = time.perf_counter()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx_ir as ir
 
 from npukit.arrays import F32
+from npukit.errors import NpukitError, did_you_mean
 from npukit.runtime.build import SimulatorBuild
 from npukit.runtime.declaration import InputSpec
 from npukit_convert import onnx_file
@@ -27,13 +29,16 @@ from npukit_convert.graph import module_path, read_graph, shape
 from npukit_convert.onnx_to_caffe.convert import to_caffe
 from npukit_convert.passes.split_state_input import PICTURE, SplitStateInput
 from npukit_convert.record import versions
-from npukit_convert.simplify import ONNXSIM, Simplified, simplify
+from npukit_convert.simplify import Simplified, lower, simplify
 from npukit_convert.simplify import Step as PassStep
 from npukit_convert.verify import NOISE, Verified, Verifier
 
 if TYPE_CHECKING:
     from torch import nn
 
+_EXPORTED, _READ = "ONNX (exported)", "ONNX (as read)"
+_SIMPLIFIED = "ONNX (simplified)"
+FORM_ONNX = "onnx"
 _PLAIN_CAFFE, _OMG_CAFFE = "caffe", "caffe-omg"
 _SEED = 0
 
@@ -57,6 +62,7 @@ class Steps:
         self._splits = dict(config.passes.split)
         self._original = _unsplit(self._inputs, self._splits, where)
         self._verifier: Verifier
+        self._simplified: Simplified
 
     def export(self) -> Done:
         """PyTorch to ONNX."""
@@ -69,34 +75,48 @@ class Steps:
         self.made.onnx, warnings = export(module, shapes, outputs)
         self._begin()
         with TorchEager(module, str(self._config.model.torch), shapes, outputs) as torch:
-            self._verifier.check(torch, outputs, self._where)
-        return Done(self._check_onnx(), notes=(*notes, *warnings))
+            self._verifier.check(torch.engine, torch, outputs, self._where)
+        try:
+            verified = self._check_onnx(_EXPORTED)
+        except NpukitError:
+            check_static(self.made.onnx, self._where)  # the likeliest cause, and its place
+            raise
+        return Done(verified, notes=(*notes, *warnings))
 
     def read(self) -> Done:
         """An ONNX file."""
         file = str(self._config.model.onnx)
         data = onnx_file.read_onnx(self._folder / file)
-        self.made.sources[file] = _sha256(data)
+        self.made.sources[file] = read_source(self._folder, file)
         onnx_file.check_onnx(data, file)
         shapes = {name: spec.shape for name, spec in self._original.items()}
         self.made.onnx = onnx_file.fix_sizes(data, shapes, file)
         self._begin()
-        return Done(self._check_onnx())
+        return Done(self._check_onnx(_READ))
 
     def simplify(self) -> Done:
         """Fewer, simpler operators."""
-        done = self._simplify("onnx", self._config.passes.off, self._original, self._splits)
+        frames = [case.feeds for case in self._verifier.cases if not case.name.startswith(NOISE)]
+        done = self._simplified = simplify(
+            self.made.onnx,
+            FORM_ONNX,
+            inputs=self._original,
+            feeds=frames[:1],
+            tolerance=self._config.verify.max_abs,
+            off=self._config.passes.off,
+            splits=self._splits,
+            fp16=self._config.verify.fp16,
+        )
         self.made.onnx = done.onnx
-        _check_static(done.onnx, self._where)
+        check_static(done.onnx, self._where)
         if self._splits:
             self._verifier.feed_otherwise(SplitStateInput(self._splits).feeds)
-        return Done(self._check_onnx(), done.steps)
+        return Done(self._check_onnx(_SIMPLIFIED), done.steps)
 
     def caffe(self) -> Done:
         """ONNX to Caffe, by way of operators that Caffe has."""
         form = caffe_form(self._config)
-        off = {ONNXSIM, *self._config.passes.off}
-        lowered = self._simplify(form, off, self._inputs, {})
+        lowered = lower(self._simplified, form, self._config.passes.off)
         net = to_caffe(read_graph(lowered.onnx), form, self._config.name)
         self.made.caffe = net
         prototxt, caffemodel = caffe_files(net)
@@ -107,7 +127,8 @@ class Steps:
             self._verifier.feed_otherwise(lambda feeds: _renamed(feeds, net.names))
             with CaffeOpenCV(text, weights) as opencv:
                 names = [net.outputs[output] for output in self._config.outputs]
-                verified = self._verifier.check(opencv, names, self._where)
+                title = f"Caffe ({form})"
+                verified = self._verifier.check(title, opencv, names, self._where)
         return Done(verified, lowered.steps)
 
     def build(self) -> Done:
@@ -130,15 +151,14 @@ class Steps:
         from npukit_convert.torch_module import make_module
         from npukit_convert.weights import load_weights
 
-        name, _, factory = str(self._config.model.torch).partition(":")
-        file = self._folder / (name if name.endswith(".py") else f"{name}.py")
-        module = make_module(file, factory, f"{self._where}, model.torch")
-        self.made.sources[file.name] = _sha256(file.read_bytes())
-        if self._config.model.weights is None:
-            return module, [f"no weights file: the network is as {factory}() makes it"]
-        weights = self._folder / self._config.model.weights
-        notes = load_weights(module, weights)
-        self.made.sources[self._config.model.weights] = _sha256(weights.read_bytes())
+        name, *weights = source_files(self._config)
+        factory = str(self._config.model.torch).partition(":")[2]
+        module = make_module(self._folder / name, factory, f"{self._where}, model.torch")
+        notes = [f"no weights file: the network is as {factory}() makes it"]
+        if weights:
+            notes = load_weights(module, self._folder / weights[0])
+        for file in (name, *weights):
+            self.made.sources[file] = read_source(self._folder, file)
         return module, notes
 
     def _begin(self) -> None:
@@ -153,34 +173,39 @@ class Steps:
             cases, self._config.outputs, Thresholds(verify.max_abs, verify.cosine)
         )
 
-    def _check_onnx(self) -> Verified | None:
+    def _check_onnx(self, form: str) -> Verified | None:
         with OnnxRuntime(self.made.onnx, self._where) as runtime:
             missing = [name for name in self._config.outputs if name not in runtime.outputs]
             if missing:
                 raise ConversionError(
                     f"the network has no output {missing[0]!r}",
                     where=self._where,
-                    hint=f"its outputs are {', '.join(runtime.outputs)}",
+                    hint=did_you_mean(missing[0], runtime.outputs),
                 )
-            return self._verifier.check(runtime, self._config.outputs, self._where)
+            return self._verifier.check(form, runtime, self._config.outputs, self._where)
 
-    def _simplify(
-        self,
-        form: str,
-        off: Collection[str],
-        inputs: Mapping[str, InputSpec],
-        splits: Mapping[str, tuple[str, str]],
-    ) -> Simplified:
-        frames = [case.feeds for case in self._verifier.cases if not case.name.startswith(NOISE)]
-        return simplify(
-            self.made.onnx,
-            form,
-            inputs=inputs,
-            feeds=frames[:1],
-            tolerance=self._config.verify.max_abs,
-            off=off,
-            splits=splits,
-        )
+
+def source_files(config: ConvertConfig) -> list[str]:
+    """The files that the trained model is made of; a torch module's Python file is the first."""
+    model = config.model
+    if model.torch is None:
+        return [str(model.onnx)]
+    name = model.torch.partition(":")[0]
+    file = name if name.endswith(".py") else f"{name}.py"
+    return [file, *([] if model.weights is None else [model.weights])]
+
+
+def read_source(folder: Path, name: str) -> str:
+    """The SHA-256 of a file.
+
+    Raises:
+        ConversionError: it cannot be read.
+    """
+    path = folder / name
+    try:
+        return _sha256(path.read_bytes())
+    except OSError as error:
+        raise ConversionError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
 
 def caffe_form(config: ConvertConfig) -> str:
@@ -222,22 +247,32 @@ def _renamed(feeds: Mapping[str, F32], names: Mapping[str, str]) -> dict[str, F3
     return {names[name]: value for name, value in feeds.items()}
 
 
-def _check_static(onnx: bytes, where: str) -> None:
-    """Refuse a network in which a size depends on data.
+def check_static(onnx: bytes, where: str) -> None:
+    """Refuse a network in which a size depends on data, or that computes in float64.
 
     Raises:
         ConversionError: names the first such node and its torch module.
     """
     for node in read_graph(onnx).graph:
-        if any(shape(value) is None for value in node.outputs if value.name):
-            place = module_path(node)
+        if any(value.dtype == ir.DataType.DOUBLE for value in node.outputs):
             raise ConversionError(
-                f"the size of what {node.op_type} {node.name!r} gives depends on data"
-                + (f" (module {place})" if place else ""),
+                f"{node.op_type} {node.name!r}{_module_of(node)} computes in float64",
+                where=where,
+                hint="no NPU does: keep that part of the network in float32",
+            )
+        if any(shape(value) is None for value in node.outputs if value.name):
+            raise ConversionError(
+                f"the size of what {node.op_type} {node.name!r}{_module_of(node)} gives "
+                "depends on data",
                 where=where,
                 hint="a chip computes with fixed sizes: rewrite that part of the network, or "
                 "move it into the skill",
             )
+
+
+def _module_of(node: ir.Node) -> str:
+    place = module_path(node)
+    return f" (module {place})" if place else ""
 
 
 def _sha256(data: bytes) -> str:

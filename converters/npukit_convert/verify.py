@@ -13,6 +13,7 @@ from npukit_convert.execute.base import Executor
 from npukit_convert.figures import Figures, Thresholds, difference
 
 NOISE = "noise"
+_HINT = "`npukit compare` finds the layer; `verify.max_abs` and `verify.cosine` say what is allowed"
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,14 @@ class Verified:
     """What an execution gave, against the one before.
 
     Attributes:
+        form: of the network, such as `ONNX (simplified)`.
         engine: that executed it.
-        against: the engine before.
+        against: the form before.
         outputs: figures by output, the worst of all inputs.
         noise, frames: the worst of all outputs, by kind of input; None without such inputs.
     """
 
+    form: str
     engine: str
     against: str
     outputs: Mapping[str, Figures]
@@ -36,6 +39,7 @@ class Verified:
         """Plain data for JSON."""
         kinds = {"noise": self.noise, "frames": self.frames}
         return {
+            "form": self.form,
             "engine": self.engine,
             "against": self.against,
             "outputs": {name: one.to_dict() for name, one in self.outputs.items()},
@@ -57,20 +61,23 @@ class Verifier:
         self.cases = list(cases)
         self.outputs = tuple(outputs)
         self._allowed = allowed
-        self._engine = ""
+        self._form = ""
         self._results: list[dict[str, F32]] = []
 
     def feed_otherwise(self, change: Callable[[Mapping[str, F32]], Mapping[str, F32]]) -> None:
         """From now on give what `change` makes of the inputs: the network takes others."""
         self.cases = [Case(case.name, change(case.feeds)) for case in self.cases]
 
-    def check(self, executor: Executor, names: Sequence[str], where: str) -> Verified | None:
+    def check(
+        self, form: str, executor: Executor, names: Sequence[str], where: str
+    ) -> Verified | None:
         """Execute a form; the first is the reference of the second, and so on.
 
         Args:
-            executor: holds the form.
+            form: its name, for people.
+            executor: holds it.
             names: the executor's name of each output.
-            where: the form's name, for messages.
+            where: what is converted, for messages.
 
         Returns:
             The figures; None for the first form.
@@ -86,10 +93,20 @@ class Verifier:
                 {output: found[name] for output, name in zip(self.outputs, names, strict=True)}
             )
         before, self._results = self._results, results
-        against, self._engine = self._engine, executor.engine
-        return self._compare(before, against, where) if before else None
+        against, self._form = self._form, form
+        return self._compare(before, against, executor.engine, where) if before else None
 
-    def _compare(self, before: list[dict[str, F32]], against: str, where: str) -> Verified:
+    def _compare(
+        self, before: list[dict[str, F32]], against: str, engine: str, where: str
+    ) -> Verified:
+        for case, old, new in zip(self.cases, before, self._results, strict=True):
+            for name in self.outputs:
+                if _sides(old[name]) != _sides(new[name]):
+                    raise ConversionError(
+                        f"output {name!r} has shape {list(new[name].shape)} in {self._form}, "
+                        f"{list(old[name].shape)} in {against} on {case.name}",
+                        where=where,
+                    )
         figures = [
             {name: difference(one[name], other[name]) for name in self.outputs}
             for one, other in zip(before, self._results, strict=True)
@@ -98,14 +115,15 @@ class Verifier:
             for name, one in by_output.items():
                 if self._allowed.past(one, layer=True):
                     raise ConversionError(
-                        _told(name, one, case, self._engine, against), where=where
+                        _told(name, one, case, self._form, against), where=where, hint=_HINT
                     )
         noise, frames = (
             [one for case, one in zip(self.cases, figures, strict=True) if _is_noise(case) == kind]
             for kind in (True, False)
         )
         return Verified(
-            self._engine,
+            self._form,
+            engine,
             against,
             {
                 name: self._allowed.worst(by_output[name] for by_output in figures)
@@ -125,10 +143,15 @@ def _is_noise(case: Case) -> bool:
     return case.name.startswith(NOISE)
 
 
-def _told(output: str, figures: Figures, case: Case, engine: str, against: str) -> str:
+def _sides(value: F32) -> tuple[int, ...]:
+    """The sides that are longer than 1: engines disagree on the others of some results."""
+    return tuple(side for side in value.shape if side != 1)
+
+
+def _told(output: str, figures: Figures, case: Case, form: str, against: str) -> str:
     if figures.not_finite:
         return f"output {output!r} holds {figures.not_finite} NaN or infinity on {case.name}"
     return (
-        f"{engine} differs from {against} by {figures.max_abs:.2g} on {case.name}, "
+        f"{form} differs from {against} by {figures.max_abs:.2g} on {case.name}, "
         f"output {output!r} (largest number {figures.peak:.2g})"
     )

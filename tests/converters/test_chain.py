@@ -139,7 +139,7 @@ def test_a_recurrent_network_from_torch_to_the_simulated_board(project: Path) ->
         (
             {"verify": {"max_abs": 1e-30}},
             ConversionError,
-            r"Runtime differs from torch by \S+ on noise",
+            r"ONNX \(exported\) differs from torch by \S+ on noise",
         ),
         ({"model": {"torch": "net:bulid", "weights": "net.safetensors"}}, ConfigError, "no bulid"),
         ({"model": {"torch": "nett:build", "weights": "net.safetensors"}}, ConfigError, "no file"),

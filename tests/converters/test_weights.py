@@ -101,3 +101,100 @@ def test_a_truncated_weight_file_is_refused(weights: Path) -> None:
         weights.write_bytes(whole[:length])
         with pytest.raises(ConversionError, match="cannot read"):
             load_weights(small_network(), weights)
+
+
+# --- .pt, .pth, .ckpt ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt"])
+@pytest.mark.parametrize("under", ["", "state_dict", "model_state_dict", "model", "params_ema"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_what_training_saves_is_loaded(
+    tmp_path: Path, suffix: str, under: str, prefix: str
+) -> None:
+    state = {f"{prefix}{key}": value + 1 for key, value in small_network().state_dict().items()}
+    path = tmp_path / f"trained{suffix}"
+    torch.save({"epoch": 7, "optimizer": {"lr": 0.1}, under: state} if under else state, path)
+    network = small_network()
+    notes = load_weights(network, path)
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, state[f"{prefix}{key}"])
+    assert any(repr(under) in note for note in notes) == bool(under)
+    assert any("module." in note for note in notes) == bool(prefix)
+
+
+def test_a_prefix_of_some_keys_only_is_a_part_of_the_network(tmp_path: Path) -> None:
+    state = small_network().state_dict()
+    state["module.1.bias"] = state.pop("1.bias")
+    torch.save(state, tmp_path / "mixed.pt")
+    with pytest.raises(ConversionError, match=r"missing keys: 1\.bias; unexp.*: module\.1\.bias"):
+        load_weights(small_network(), tmp_path / "mixed.pt")
+
+
+def test_whole_numbers_stay_whole(tmp_path: Path) -> None:
+    """A BatchNorm counts its batches in int64."""
+    trained = torch.nn.BatchNorm2d(3)
+    trained.num_batches_tracked += 1000
+    torch.save(trained.state_dict(), tmp_path / "norm.pt")
+    network = torch.nn.BatchNorm2d(3)
+    load_weights(network, tmp_path / "norm.pt")
+    assert network.num_batches_tracked.dtype == torch.int64
+    assert network.num_batches_tracked == 1000
+
+
+class Bomb:
+    """What unpickling it does, nobody wants."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("protocol", ["zip", "legacy"])
+def test_code_in_a_file_is_not_run(tmp_path: Path, protocol: str) -> None:
+    path, mark = tmp_path / "bomb.pt", tmp_path / "it-ran"
+    torch.save(
+        {"state_dict": small_network().state_dict(), "bomb": Bomb(mark)},
+        path,
+        _use_new_zipfile_serialization=protocol == "zip",
+    )
+    with pytest.raises(ConversionError, match="more than tensors") as caught:
+        load_weights(small_network(), path)
+    assert "torch.save(model.state_dict()" in caught.value.hint
+    assert caught.value.where == str(path)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([1, 2], "holds a list, no named tensors"),
+        ({}, "holds a dict, no named tensors"),
+        ({"0.weight": 5}, "'0.weight' beside tensors"),
+        ({"state_dict": {"0.weight": "x"}}, "'0.weight' beside tensors"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(tmp_path: Path, content: Any, message: str) -> None:
+    torch.save(content, tmp_path / "other.pt")
+    with pytest.raises(ConversionError, match=re.escape(message)):
+        load_weights(small_network(), tmp_path / "other.pt")
+
+
+def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.pt"
+    torch.save(small_network().state_dict(), path)
+    whole = path.read_bytes()
+    for length in (0, 7, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ConversionError) as caught:
+            load_weights(small_network(), path)
+        assert caught.value.where == str(path)
+
+
+def test_an_unknown_kind_of_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "w.h5").write_bytes(b"")
+    with pytest.raises(ConversionError, match=r"'\.h5'") as caught:
+        load_weights(small_network(), tmp_path / "w.h5")
+    assert ".safetensors" in caught.value.hint

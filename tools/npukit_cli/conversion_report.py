@@ -47,7 +47,10 @@ def _step(step: StepReport) -> str:
     parts += [f"<p>Note: {escape(note)}</p>" for note in step.notes]
     if step.verified is not None:
         done = step.verified
-        parts.append(f"<p>{escape(done.engine)} against {escape(done.against)}:</p>")
+        parts.append(
+            f"<p>{escape(done.form)}, executed by {escape(done.engine)}, "
+            f"against {escape(done.against)}:</p>"
+        )
         kinds = (("noise", done.noise), ("real frames", done.frames))
         rows = [(kind, *_numbers(figures)) for kind, figures in kinds if figures is not None]
         rows += [(f"output {name}", *_numbers(one)) for name, one in done.outputs.items()]

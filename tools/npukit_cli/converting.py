@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from npukit.errors import ConfigError
 from npukit.files import replacing
 from npukit_cli import output
 from npukit_cli.conversion_report import conversion_page
-from npukit_convert.chain import convert, plan
+from npukit_convert.chain import Planned, convert, plan, step_names
+from npukit_convert.config import ConvertConfig, write_config
 from npukit_convert.conversion import Conversion, StepReport
 from npukit_convert.record import to_record, write_results
 from npukit_convert.request import Request
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
 
 def run(request: Request, out: Path, quiet: bool) -> tuple[Conversion, Mapping[str, Path]]:
     """Convert and write the results, with a progress line for a person at the terminal."""
-    names = [step.name for step in plan(request.config)]
-    with output.progress(len(names), hidden=quiet) as tell_step:
+    with output.progress(len(step_names(request.config)), hidden=quiet) as tell_step:
         made = convert(request.config, request.folder, request.where, tell_step)
     return made, write_results(made, out, {".report.html": conversion_page(made)})
 
@@ -35,7 +36,7 @@ def tell(made: Conversion, files: Mapping[str, Path], as_json: bool) -> None:
         return
     output.table(
         f"{made.config.name}: each form against the one before",
-        ("step", "executed by", "against", "noise max abs", "frames max abs", "cosine", "s"),
+        ("step", "form", "against", "noise max abs", "frames max abs", "cosine", "s"),
         [_row(step) for step in made.steps],
     )
     rewrites = [one for step in made.steps for one in step.passes if one.changes or not one.kept]
@@ -63,28 +64,28 @@ def tell(made: Conversion, files: Mapping[str, Path], as_json: bool) -> None:
 
 def tell_plan(request: Request, out: Path, as_json: bool) -> None:
     """Show what would be done."""
-    steps = plan(request.config)
+    steps = plan(request.config, request.folder)
     if as_json:
         config = request.config.model_dump(mode="json", exclude_none=True)
         output.as_json(
             {
                 "config": config,
                 "folder": str(request.folder),
-                "steps": [{"name": step.name, "does": step.does} for step in steps],
+                "steps": [asdict(step) for step in steps],
                 "out": str(out),
             }
         )
         return
     output.table(
         f"{request.config.name}: nothing was done; the steps are",
-        ("step", "what it does"),
-        [(step.name, step.does) for step in steps],
+        ("step", "what it does", "inputs"),
+        [(step.name, step.does, _exact(step)) for step in steps],
     )
     output.result(f"files are found from {request.folder}, results go to {out}")
 
 
-def save(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all.
+def save(path: Path, config: ConvertConfig) -> None:
+    """Write a config, whole or not at all.
 
     Raises:
         ConfigError: it cannot be written, or is there already.
@@ -93,9 +94,15 @@ def save(path: Path, text: str) -> None:
         raise ConfigError("the file is there already", where=str(path), hint="give another name")
     try:
         with replacing(str(path)) as temporary:
-            Path(temporary).write_text(text, encoding="utf-8")
+            Path(temporary).write_text(write_config(config), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror}", where=str(path)) from error
+
+
+def _exact(step: Planned) -> str:
+    """What a step works on: files by content, or the form before it and the passes."""
+    files = [f"{name} (SHA-256 {digest[:12]})" for name, digest in step.inputs.items()]
+    return "\n".join([*files, *step.passes]) or "the forms before it"
 
 
 def _row(step: StepReport) -> tuple[str, ...]:
@@ -106,7 +113,7 @@ def _row(step: StepReport) -> tuple[str, ...]:
     cosine = done.frames or done.noise
     return (
         step.name,
-        done.engine,
+        done.form,
         done.against,
         _max_abs(done.noise),
         _max_abs(done.frames),

@@ -56,7 +56,7 @@ def convert(
         if error.name not in _LIBRARIES:
             raise
         raise ConfigError(
-            f"{error.name} is not installed", hint="pip install 'npukit[convert,torch]'"
+            f"{error.name} is not installed", hint="pip install 'npukit[torch]'"
         ) from error
     return 0
 

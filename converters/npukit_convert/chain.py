@@ -12,7 +12,15 @@ from npukit.runtime.build import SimulatorBuild
 from npukit_convert.config import ConvertConfig, read_config
 from npukit_convert.conversion import Conversion, StepReport
 from npukit_convert.simplify import ONNXSIM, select
-from npukit_convert.steps import FORM_ONNX, Done, Steps, caffe_form, read_source, source_files
+from npukit_convert.steps import (
+    FORM_ONNX,
+    Done,
+    Steps,
+    caffe_form,
+    has_offline_model,
+    read_source,
+    source_files,
+)
 
 
 def make_build(path: Path) -> SimulatorBuild:
@@ -103,6 +111,7 @@ def convert(
                 done.verified,
                 done.passes,
                 done.notes,
+                done.measured,
             )
         )
     return steps.made
@@ -120,7 +129,13 @@ def _steps(
     if config.route == "caffe":
         steps.append(("caffe", _tell_caffe, Steps.caffe))
     steps.append(("build", lambda config: f"{config.name}.sim for the simulator", Steps.build))
+    if has_offline_model(config):
+        steps.append(("offline", _tell_offline, Steps.offline))
     return steps
+
+
+def _tell_offline(config: ConvertConfig) -> str:
+    return f"{config.name}.om for the simulator, with its AIPP configuration, {config.precision}"
 
 
 def _tell_export(config: ConvertConfig) -> str:

@@ -91,6 +91,7 @@ class ConvertConfig(_Strict):
         states: input name to the output that is fed back into it.
         target: a chip of `npukit targets`; None for plain files.
         route: what the chip's compiler is given.
+        precision: of the simulated offline model: float32, or fp16 emulated.
     """
 
     name: str = Field(pattern=r"^[\w.-]+$")
@@ -100,6 +101,7 @@ class ConvertConfig(_Strict):
     states: dict[str, str] = {}
     target: str | None = None
     route: Literal["onnx", "caffe"] = "onnx"
+    precision: Literal["fp32", "fp16"] = "fp32"
     passes: PassesConfig = PassesConfig()
     verify: VerifyConfig = VerifyConfig()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from npukit.runtime.build import SimulatorBuild
@@ -25,6 +26,7 @@ class StepReport:
         verified: against the form before; None for the first form.
         passes: the rewrites of the graph.
         notes: what a person should know.
+        measured: further figures, by name.
     """
 
     name: str
@@ -33,6 +35,7 @@ class StepReport:
     verified: Verified | None = None
     passes: tuple[PassStep, ...] = ()
     notes: tuple[str, ...] = ()
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -44,6 +47,8 @@ class Conversion:
         onnx: the newest form of the ONNX network.
         caffe: the Caffe network; None for the route `onnx`.
         build: the simulator build.
+        offline: the build as an offline model; None without a target that has them.
+        aipp: the text of its AIPP configuration; None where no input is a picture.
         steps: what was done.
         sources: SHA-256 of each file that was read, by its name in the config.
     """
@@ -52,6 +57,8 @@ class Conversion:
     onnx: bytes = b""
     caffe: CaffeNet | None = None
     build: SimulatorBuild | None = None
+    offline: bytes | None = None
+    aipp: str | None = None
     steps: list[StepReport] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
 
@@ -61,6 +68,10 @@ class Conversion:
         made = {f"{name}.onnx": self.onnx}
         if self.caffe is not None:
             made[f"{name}.prototxt"], made[f"{name}.caffemodel"] = caffe_files(self.caffe)
+        if self.offline is not None:
+            made[f"{name}.om"] = self.offline
+        if self.aipp is not None:
+            made[f"{name}.aipp.cfg"] = self.aipp.encode()
         return made
 
 

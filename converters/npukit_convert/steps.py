@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ import onnx_ir as ir
 
 from npukit.arrays import F32
 from npukit.errors import NpukitError, did_you_mean
+from npukit.frame import Nv21Frame
+from npukit.profiles import load_target
 from npukit.runtime.build import SimulatorBuild
 from npukit.runtime.declaration import InputSpec
 from npukit_convert import onnx_file
@@ -25,7 +27,9 @@ from npukit_convert.execute.caffe_opencv import CaffeOpenCV
 from npukit_convert.execute.onnx_runtime import OnnxRuntime
 from npukit_convert.feeds import AMPLITUDES, Feeder, read_pictures
 from npukit_convert.figures import Thresholds
+from npukit_convert.fp16 import emulate
 from npukit_convert.graph import module_path, read_graph, shape
+from npukit_convert.offline import measure, wrap_offline
 from npukit_convert.onnx_to_caffe.convert import to_caffe
 from npukit_convert.passes.split_state_input import PICTURE, SplitStateInput
 from npukit_convert.record import versions
@@ -50,6 +54,7 @@ class Done:
     verified: Verified | None = None
     passes: tuple[PassStep, ...] = ()
     notes: tuple[str, ...] = ()
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
 class Steps:
@@ -63,6 +68,7 @@ class Steps:
         self._original = _unsplit(self._inputs, self._splits, where)
         self._verifier: Verifier
         self._simplified: Simplified
+        self._frames: list[Nv21Frame] = []
 
     def export(self) -> Done:
         """PyTorch to ONNX."""
@@ -147,6 +153,19 @@ class Steps:
         )
         return Done()
 
+    def offline(self) -> Done:
+        """The build as Ascend's simulator takes it: in an .om, its pictures through AIPP."""
+        build = self.made.build
+        assert build is not None  # noqa: S101 - the step before makes it
+        if self._config.precision == "fp16":
+            build = replace(build, onnx=emulate(build.onnx))
+        self.made.offline, self.made.aipp = wrap_offline(build, self.made.onnx)
+        if self.made.aipp is None:
+            return Done()
+        if not self._frames:
+            return Done(notes=("no frames in verify.frames: what AIPP changes was not measured",))
+        return Done(measured=measure(self.made.onnx, self._inputs, self._frames))
+
     def _module(self) -> tuple[nn.Module, list[str]]:
         from npukit_convert.torch_module import make_module
         from npukit_convert.weights import load_weights
@@ -167,6 +186,7 @@ class Steps:
         cases = [Case(f"{NOISE} of {size:g}", feeder.noise(size, _SEED)) for size in AMPLITUDES]
         if verify.frames is not None:
             pictures = read_pictures(str(self._folder / verify.frames), verify.samples)
+            self._frames = [picture.frame for picture in pictures]
             cases += [Case(picture.name, feeder.frame(picture.frame)) for picture in pictures]
         cases = [Case(case.name, _joined(case.feeds, self._splits)) for case in cases]
         self._verifier = Verifier(
@@ -183,6 +203,11 @@ class Steps:
                     hint=did_you_mean(missing[0], runtime.outputs),
                 )
             return self._verifier.check(form, runtime, self._config.outputs, self._where)
+
+
+def has_offline_model(config: ConvertConfig) -> bool:
+    """Whether the target's models are .om files."""
+    return config.target is not None and load_target(config.target).suffix.value == ".om"
 
 
 def source_files(config: ConvertConfig) -> list[str]:

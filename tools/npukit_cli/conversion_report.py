@@ -55,6 +55,9 @@ def _step(step: StepReport) -> str:
         rows = [(kind, *_numbers(figures)) for kind, figures in kinds if figures is not None]
         rows += [(f"output {name}", *_numbers(one)) for name, one in done.outputs.items()]
         parts.append(html.table(("worst of", *_FIGURES), rows))
+    if step.measured:
+        rows = [(name, f"{value:.3g}") for name, value in step.measured.items()]
+        parts.append(html.table(("measured on real frames", "value"), rows))
     if step.passes:
         parts.append(_passes(step.passes))
     return "".join(parts)

@@ -56,6 +56,8 @@ def tell(made: Conversion, files: Mapping[str, Path], as_json: bool) -> None:
             ],
         )
     for step in made.steps:
+        for name, value in step.measured.items():
+            output.say(f"{step.name}: {name} {value:.2g}")
         for note in step.notes:
             output.say(f"note: {note}")
     for path in files.values():

@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional
+from functools import partial
+from typing import Any, Callable, Dict, Mapping, Optional
 
 import onnxruntime
 
-from npukit.arrays import Array
-from npukit.errors import ModelError
+from npukit.aipp import executor
+from npukit.arrays import F32, U8, Array
+from npukit.errors import AippError, ModelError
 from npukit.om import is_om, unwrap
 from npukit.preprocess.device import to_tensor
 from npukit.runtime.base import Model, Runtime, TensorSpec, input_tensor
 from npukit.runtime.build import SimulatorBuild, read_build
 from npukit.runtime.declaration import Declaration, InputSpec
 
+ToTensor = Callable[[U8], F32]
+
 _DTYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(int32)": "int32"}
 
 
 class SimulatorRuntime(Runtime):
-    """Executes simulator builds on the CPU, bare or wrapped as an .om file."""
+    """Executes simulator builds on the CPU, bare or wrapped as an .om file.
+
+    In an .om, pictures go through Ascend's AIPP, to the bit as its documents say; in a bare build
+    through the declaration in float32.
+    """
 
     def load(self, path: str, threads: int = 1, declared: Optional[Declaration] = None) -> Model:
         """See `Runtime.load`."""
-        build = unwrap(path) if is_om(path) else read_build(path)
+        wrapped = is_om(path)
+        build = unwrap(path) if wrapped else read_build(path)
         if declared is not None:
             _check_agreement(build, declared, path)
-        return SimulatorModel(build, _session(build.onnx, threads, path), path)
+        pictures = _aipp(build, path) if wrapped else _neutral(build)
+        return SimulatorModel(build, _session(build.onnx, threads, path), pictures, path)
 
 
 class SimulatorModel(Model):
     """A simulator build: takes the bytes that a board's model takes, gives its outputs."""
 
-    def __init__(self, build: SimulatorBuild, session: Any, path: str) -> None:
+    def __init__(
+        self, build: SimulatorBuild, session: Any, pictures: Mapping[str, ToTensor], path: str
+    ) -> None:
         declared = {spec.name: spec for spec in session.get_inputs()}
         produced = {spec.name: spec for spec in session.get_outputs()}
         if set(declared) != set(build.inputs) or not set(build.outputs) <= set(produced):
@@ -53,17 +65,37 @@ class SimulatorModel(Model):
             where=path,
         )
         self._session = session
+        self._pictures = pictures
 
     def _execute(self, inputs: Mapping[str, Array]) -> Dict[str, Array]:
-        feeds = {}
-        for name, spec in self.inputs.items():
-            given = inputs[name]
-            feeds[name] = to_tensor(spec.preprocess, given) if spec.preprocess else given
+        feeds = {
+            name: self._pictures[name](inputs[name]) if name in self._pictures else inputs[name]
+            for name in self.inputs
+        }
         names = list(self.outputs)
         try:
             return dict(zip(names, self._session.run(names, feeds)))
         except Exception as error:  # the types of ONNX Runtime's binding are not public
             raise ModelError("ONNX Runtime failed: {}".format(error), where=self._where) from error
+
+
+def _neutral(build: SimulatorBuild) -> Dict[str, ToTensor]:
+    return {
+        name: partial(to_tensor, spec.preprocess)
+        for name, spec in build.inputs.items()
+        if spec.preprocess is not None
+    }
+
+
+def _aipp(build: SimulatorBuild, path: str) -> Dict[str, ToTensor]:
+    try:
+        return {
+            name: executor(spec.preprocess, (spec.shape[3], spec.shape[2]))
+            for name, spec in build.inputs.items()
+            if spec.preprocess is not None
+        }
+    except AippError as error:
+        raise ModelError(error.message, where=path, hint=error.hint) from error
 
 
 def _check_agreement(build: SimulatorBuild, declared: Declaration, path: str) -> None:

@@ -1,4 +1,4 @@
-"""The offline model that the simulator runs for Ascend: a build in an .om, and what AIPP changes."""
+"""The offline model that the simulator runs for Ascend, and what AIPP and fp16 change in it."""
 
 from __future__ import annotations
 

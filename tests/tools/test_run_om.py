@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support.interpreters import REPOSITORY
 from support.om_files import tiny
@@ -81,5 +82,6 @@ def test_a_hilens_script_runs_with_its_om(console: Command, here: Path) -> None:
         assert said[-1].code == 0, said[-1].err
     lines = [[line for line in item.out.splitlines() if "mean" in line] for item in said]
     assert len(lines[0]) == 2
-    assert lines[0] == lines[1], "the same numbers as with the bare build"
+    means = [[float(line.split()[1]) for line in both] for both in lines]
+    np.testing.assert_allclose(*means, rtol=0, atol=1e-4)  # AIPP against float32
     assert "of 36864" in lines[0][0]

@@ -44,7 +44,7 @@ def build(folder: Path = BUILD, side: int = SIDE) -> Path:
             # The exporter is uneasy about instance norm, which has no mode of evaluation: it
             # takes each picture's own statistics, as it should.
             warnings.simplefilter("ignore")
-            onnx = export(network(), {"image": spec}, ["alpha"])
+            onnx, _ = export(network(), {"image": spec.shape}, ["alpha"])
         folder.mkdir(parents=True, exist_ok=True)
         write_build(str(path), SimulatorBuild("heavy", {"image": spec}, ("alpha",), onnx))
     return path

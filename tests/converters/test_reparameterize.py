@@ -140,7 +140,11 @@ def test_a_block_that_depends_on_data_stays() -> None:
 def test_the_graph_of_a_network_is_merged_as_its_modules_are() -> None:
     network = trained(nn.Sequential(RepVgg(3, 8, 2), RepVgg(8, 8), RepVgg(8, 8, groups=4)))
     inputs = {"image": InputSpec((1, 3, 16, 16))}
-    result = simplify(export(network, inputs, ["y"]), "caffe", inputs=inputs)
+    result = simplify(
+        export(network, {name: spec.shape for name, spec in inputs.items()}, ["y"])[0],
+        "caffe",
+        inputs=inputs,
+    )
     assert all(step.kept for step in result.steps)
     assert operators(result.onnx) == {"Conv": 3, "Relu": 3}
     assert result.relative < 1e-5

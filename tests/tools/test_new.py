@@ -55,7 +55,9 @@ def test_a_network_that_does_not_fit_is_refused_in_words(tmp_path: Path, style: 
     refused = run(made, "model/build.py")
     assert refused.returncode == 1
     assert refused.stderr.startswith("error: ")
-    assert "takes {'image': (1, 3, 144, 256)}" in refused.stderr
+    assert "takes 'image' of shape [1, 3, 144, 256], the config says [1, 3, 256, 256]" in (
+        refused.stderr
+    )
 
 
 def test_a_native_skill_carries_its_name(tmp_path: Path) -> None:

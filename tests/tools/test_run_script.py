@@ -54,7 +54,7 @@ def onnx() -> bytes:
     spec.loader.exec_module(net)
     network = net.SelfieSegmenter(MODEL, MODEL).eval()
     load_weights(network, SKILL / "model" / "selfie_square.safetensors")
-    return export(network, {"image": InputSpec((1, 3, MODEL, MODEL))}, ["alpha"])
+    return export(network, {"image": (1, 3, MODEL, MODEL)}, ["alpha"])[0]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ torch = pytest.importorskip("torch", reason="needs torch: pip install 'npukit[to
 
 from safetensors import safe_open  # noqa: E402 - after the skip
 
-from npukit.runtime.declaration import InputSpec  # noqa: E402
 from npukit_convert.torch_to_onnx import export  # noqa: E402
 from npukit_convert.weights import load_weights  # noqa: E402
 
@@ -291,7 +290,7 @@ def test_equals_the_reference_onnx(case: Case, network: Any, source: str) -> Non
 def exported(case: Case, network: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("onnx")
     path: Path = tmp_path_factory.mktemp("onnx") / "selfie.onnx"
-    path.write_bytes(export(network, {"image": InputSpec(case.shape)}, ["alpha"]))
+    path.write_bytes(export(network, {"image": case.shape}, ["alpha"])[0])
     return path
 
 

@@ -23,8 +23,9 @@ setup(
     packages=packages,
     package_dir=package_dir,
     package_data={
-        "npukit": ["boards/*.json", "targets/*.json", "py.typed"],
         "npukit.aipp._presets": ["*.cfg", "README.md"],
+        "npukit": ["boards/*.json", "targets/*.json", "operators/*.json", "py.typed"],
+        "npukit_convert": ["*.json"],
         "npukit_cli.hilens_compat": ["inject/*.py"],
         "npukit_cli._skills": [
             str(path.relative_to("skills"))

@@ -22,7 +22,9 @@ from npukit_cli.commands.bench import bench
 from npukit_cli.commands.compare import compare
 from npukit_cli.commands.convert import convert
 from npukit_cli.commands.doctor import doctor
+from npukit_cli.commands.estimate import estimate
 from npukit_cli.commands.inspect import inspect as inspect_command
+from npukit_cli.commands.lint import lint
 from npukit_cli.commands.new import new
 from npukit_cli.commands.run import run
 from npukit_cli.commands.targets import targets as targets_command
@@ -40,6 +42,8 @@ COMMANDS = {
     "compare": compare,
     "inspect": inspect_command,
     "bench": bench,
+    "lint": lint,
+    "estimate": estimate,
     "new": new,
     "targets": targets_command,
     "doctor": doctor,

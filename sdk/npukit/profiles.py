@@ -41,6 +41,8 @@ _TARGET = {
 # Tables: a profile states the entries it has.
 _PEAK = {"fp32": "TFLOPS", "fp16": "TFLOPS", "int8": "TOPS"}
 _ROUTES = {"caffe": "compilers", "onnx": "compilers"}
+_OPERATORS = {"caffe": "operator tables", "onnx": "operator tables"}
+_COST = {"ddr_bandwidth": "GB/s", "copy_bandwidth": "GB/s"}
 _CHANNEL_BLOCK = {"fp32": "channels", "fp16": "channels", "int8": "channels"}
 _LIMITS = {
     "aipp_width": "px",
@@ -118,6 +120,8 @@ class Board:
         peak: precision -> throughput of this board, TFLOPS (fp) or TOPS (int).
         memory: of the NPU, GiB.
         ddr_bandwidth: of the NPU's memory, GB/s (10**9 bytes a second).
+        cost: what the cost model takes besides: `ddr_bandwidth`, a named stand-in where the
+            board's own is not published; `copy_bandwidth` between CPU and NPU.
         python, opencv, numpy: version specifiers (PEP 440).
         cpu: the processor that runs Python.
         notes: conflicts between sources, and what a figure does not say.
@@ -132,6 +136,7 @@ class Board:
     peak: Mapping[str, Figure]
     memory: Figure
     ddr_bandwidth: Figure
+    cost: Mapping[str, Figure]
     camera: Camera
     display: Display
     python: Figure
@@ -149,6 +154,7 @@ class Target:
         name: file stem, used on the command line.
         peak: precision -> highest throughput of the chip, TFLOPS (fp) or TOPS (int).
         routes: model format ("caffe", "onnx") -> compilers that read it.
+        operators: model format -> names of `operator_tables`, oldest compiler first.
         soc_versions: values of `atc --soc_version`.
         input_formats: image formats the preprocessing unit takes.
         channel_block: precision -> channels per block (C0); channel counts are padded to it.
@@ -162,6 +168,7 @@ class Target:
     vendor: str
     peak: Mapping[str, Figure]
     routes: Mapping[str, Figure]
+    operators: Mapping[str, Figure]
     soc_versions: Figure
     input_formats: Figure
     channel_block: Mapping[str, Figure]
@@ -188,13 +195,14 @@ def load_board(name: str) -> Board:
     """
     data, where = _read("boards", name)
     words = ("name", "title", "target", "runtime", "notes")
-    _check(data, (*words, "peak", "camera", "display", *_BOARD), where)
+    _check(data, (*words, "peak", "cost", "camera", "display", *_BOARD), where)
     return Board(
         name=_text(data, "name", where, (name,)),
         title=_text(data, "title", where),
         target=_text(data, "target", where, targets()),
         runtime=_text(data, "runtime", where, RUNTIMES),
         peak=_table(data["peak"], _PEAK, where + ": peak"),
+        cost=_table(data["cost"], _COST, where + ": cost"),
         camera=Camera(**_record(data["camera"], _CAMERA, where + ": camera")),
         display=Display(**_record(data["display"], _DISPLAY, where + ": display")),
         notes=_notes(data, where),
@@ -210,13 +218,15 @@ def load_target(name: str) -> Target:
     """
     data, where = _read("targets", name)
     words = ("name", "title", "vendor", "notes")
-    _check(data, (*words, "peak", "routes", "channel_block", "limits", *_TARGET), where)
+    tables = ("peak", "routes", "operators", "channel_block", "limits")
+    _check(data, (*words, *tables, *_TARGET), where)
     return Target(
         name=_text(data, "name", where, (name,)),
         title=_text(data, "title", where),
         vendor=_text(data, "vendor", where),
         peak=_table(data["peak"], _PEAK, where + ": peak"),
         routes=_table(data["routes"], _ROUTES, where + ": routes"),
+        operators=_table(data["operators"], _OPERATORS, where + ": operators"),
         channel_block=_table(data["channel_block"], _CHANNEL_BLOCK, where + ": channel_block"),
         limits=_table(data["limits"], _LIMITS, where + ": limits"),
         notes=_notes(data, where),

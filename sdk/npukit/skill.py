@@ -7,7 +7,7 @@ import os
 import sys
 import types
 from contextlib import ExitStack
-from typing import Any, Dict, Mapping, Optional, Sequence, Type
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Type
 
 from npukit.errors import ConfigError, NpukitError, SkillError, did_you_mean, skill_failed
 from npukit.frame import Nv21Frame
@@ -87,6 +87,7 @@ def load_skill(
     given: Optional[Mapping[str, Any]] = None,
     board: str = "simulator",
     threads: int = 1,
+    wrap: Optional[Callable[[str, Model], Model]] = None,
 ) -> Skill:
     """Load a skill and the models that it needs.
 
@@ -96,6 +97,8 @@ def load_skill(
         board: that it runs on; its profile names the target, whose model files are loaded,
             and the runtime, which executes them.
         threads: CPU threads that the runtime may use.
+        wrap: is given each loaded model with its name; the skill gets what it returns, which
+            closes the model with itself.
 
     Raises:
         ConfigError: the manifest or a parameter is wrong.
@@ -122,8 +125,9 @@ def load_skill(
             undo.callback(runtime.stop)
             for name in names:
                 file = _model_file(manifest, name, profile.target)
-                models[name] = runtime.load(file, threads, manifest.tensors.get(name))
-                undo.callback(models[name].close)
+                model = runtime.load(file, threads, manifest.tensors.get(name))
+                undo.callback(model.close)
+                models[name] = model if wrap is None else wrap(name, model)
         skill = _started(kind, manifest, settings, models)
         undo.pop_all()
     skill.board = board

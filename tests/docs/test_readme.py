@@ -27,6 +27,7 @@ PAGES = (
     "docs/howto/compare-models.md",
     "docs/topics/offline-model.md",
     "docs/howto/bring-your-own-model.md",
+    "docs/howto/lint-and-estimate.md",
 )
 NOT_HERE = {
     "npukit new cat_cutter": "the folder is there already for the lines after it; see test_new.py",

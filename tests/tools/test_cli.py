@@ -33,7 +33,8 @@ def words(text: str) -> str:
 
 def test_the_commands_of_this_version() -> None:
     assert COMMANDS == [
-        "convert", "run", "new", "inspect", "bench", "compare", "targets", "doctor",
+        "convert", "run", "new", "inspect", "bench", "compare", "lint", "estimate", "targets",
+        "doctor",
     ]  # fmt: skip
 
 

@@ -32,6 +32,8 @@ ROOTS = {
 NEEDED = (
     "npukit/boards/hilens_kit.json",
     "npukit/targets/ascend310.json",
+    "npukit/operators/ascend310_onnx_cann5.json",
+    "npukit_convert/published.json",
     "npukit/py.typed",
     "npukit/aipp/_presets/nv21_to_rgb_bt601_narrow_0_1.cfg",
     "npukit_cli/_skills/portrait_matting/skill.yaml",

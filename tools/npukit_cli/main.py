@@ -16,7 +16,18 @@ from typer.exceptions import TyperException
 from npukit import __version__
 from npukit.errors import NpukitError
 from npukit_cli import output
-from npukit_cli.commands import bench, compare, convert, doctor, inspect, new, run, targets
+from npukit_cli.commands import (
+    bench,
+    compare,
+    convert,
+    doctor,
+    estimate,
+    inspect,
+    lint,
+    new,
+    run,
+    targets,
+)
 
 OK, FIXABLE, BUG, INTERRUPTED = 0, 1, 2, 130
 
@@ -34,6 +45,8 @@ app.command("new")(new.new)
 app.command("inspect")(inspect.inspect)
 app.command("bench")(bench.bench)
 app.command("compare")(compare.compare)
+app.command("lint")(lint.lint)
+app.command("estimate")(estimate.estimate)
 app.command("targets")(targets.targets)
 app.command("doctor")(doctor.doctor)
 

@@ -13,10 +13,12 @@ from npukit.addresses import hide_password
 from npukit.capture import SOURCES, open_source
 from npukit.display import SINKS
 from npukit.errors import ConfigError, NpukitError
+from npukit.manifest import read_manifest
 from npukit.pipeline import Packet, Report
 from npukit.session import Session
 from npukit.skill import load_skill
 from npukit_cli import output
+from npukit_cli.pacing import make_pacer, told
 from npukit_cli.report import Snapshots, write_report
 from npukit_cli.skills import find_skill
 from npukit_cli.truth import AlphaError, own_truth
@@ -35,6 +37,7 @@ class Order:
     displays: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
     threads: int = 1
+    pace: str | None = None
     truth: str | None = None
     report: str | None = None
     json: bool = False
@@ -66,7 +69,9 @@ def execute(order: Order) -> int:
     """
     given = parse_parameters(order.parameters)
     runs: list[Run] = []
-    with Session(load_skill(str(find_skill(order.skill)), given, threads=order.threads)) as session:
+    folder = str(find_skill(order.skill))
+    pacer = make_pacer(order.pace, read_manifest(folder)) if order.pace else None
+    with Session(load_skill(folder, given, threads=order.threads, wrap=pacer)) as session:
         manifest = session.skill.manifest
         cameras = order.cameras or (session.skill.capture,)
         displays = order.displays or (session.skill.display,)
@@ -79,13 +84,15 @@ def execute(order: Order) -> int:
             if runs[-1].report.interrupted or runs[-1].report.stopped:
                 break
         settings = dict(session.skill.settings)
-    summary = {
+    summary: dict[str, Any] = {
         "skill": manifest.name,
         "version": manifest.version,
         "board": "simulator",
         "settings": settings,
         "runs": [run.to_dict() for run in runs],
     }
+    if pacer is not None:
+        summary["pace"] = pacer.to_dict()
     if order.report:
         write_report(order.report, summary, [run.snapshots for run in runs], _curves(runs))
         summary["report"] = order.report
@@ -93,6 +100,8 @@ def execute(order: Order) -> int:
         output.as_json(summary)
     else:
         _tell(runs, order.report)
+        for line in told(summary["pace"]) if "pace" in summary else ():
+            output.result(line)
     return _exit_code(runs, order)
 
 

@@ -37,6 +37,27 @@ class Refusal:
         return f"{self.operator} {self.node}{place}: {self.why}; instead: {self.instead}"
 
 
+@dataclass(frozen=True)
+class Violation(Refusal):
+    """A layer that breaks a limit of the reader: the operator is Caffe's.
+
+    Attributes:
+        layer: its name.
+    """
+
+    layer: str = ""
+
+    @classmethod
+    def of(cls, layer: Layer, text: str) -> Violation:
+        """From `reason; remedy`."""
+        why, _, instead = text.rpartition("; ") if "; " in text else (text, "", "")
+        return cls(layer.node, layer.type, "", why, instead, layer.name)
+
+    def __str__(self) -> str:
+        remedy = f"; {self.instead}" if self.instead else ""
+        return f"{self.operator} {self.layer} (from node {self.node}): {self.why}{remedy}"
+
+
 class NetBuilder:
     """The net under construction; families add layers and refusals to it.
 

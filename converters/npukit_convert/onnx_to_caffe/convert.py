@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from npukit_convert.errors import ConversionError
 from npukit_convert.graph import constant, shape
-from npukit_convert.onnx_to_caffe.builder import NetBuilder
+from npukit_convert.onnx_to_caffe.builder import NetBuilder, Refusal, Violation
 from npukit_convert.onnx_to_caffe.families import FAMILIES
 from npukit_convert.onnx_to_caffe.families.base import Family
 from npukit_convert.onnx_to_caffe.net import CaffeNet
@@ -28,6 +28,18 @@ def to_caffe(model: ir.Model, form: str, name: str = "network") -> CaffeNet:
     Raises:
         ConversionError: at least one node or layer has no form in the profile; all are named.
     """
+    made, problems = try_caffe(model, form, name)
+    if problems:
+        raise ConversionError(
+            f"{len(problems)} part(s) of the network have no form in {form}:\n  "
+            + "\n  ".join(map(str, problems)),
+            hint="change these operators in the network, or use `--route onnx`",
+        )
+    return made
+
+
+def try_caffe(model: ir.Model, form: str, name: str = "network") -> tuple[CaffeNet, list[Refusal]]:
+    """As `to_caffe`, with what has no form in a list; the net is whole when that is empty."""
     graph = model.graph
     _separate_outputs(graph)
     net = NetBuilder(form)
@@ -41,8 +53,7 @@ def to_caffe(model: ir.Model, form: str, name: str = "network") -> CaffeNet:
         _convert(node, net, families)
     outputs = {str(value.name): net.blob(value) for value in graph.outputs}
     made = CaffeNet(name, inputs, tuple(net.layers), outputs, dict(net.shapes), dict(net.names))
-    _check(made, net, form)
-    return made
+    return made, _problems(made, net, form)
 
 
 def _separate_outputs(graph: ir.Graph) -> None:
@@ -98,33 +109,26 @@ def _unfit(value: ir.Value | None, integers: bool) -> str:
     return ""
 
 
-def _check(net: CaffeNet, built: NetBuilder, form: str) -> None:
+def _problems(net: CaffeNet, built: NetBuilder, form: str) -> list[Refusal]:
     profile = PROFILES.get(form.replace("-", "_"))()
-    problems = [str(refusal) for refusal in built.refusals]
     # What comes after a refused node may have no shape: it is named, its layers are not checked.
     layers = [one for one in net.layers if all(net.shapes[b] for b in (*one.bottoms, *one.tops))]
+    problems = list(built.refusals)
     problems += [
-        f"{layer.type} {layer.name} (from node {layer.node}): {violation}"
+        Violation.of(layer, text)
         for layer in layers
-        for violation in profile.violations(layer, net.shapes)
+        for text in profile.violations(layer, net.shapes)
     ]
     problems += [
-        f"{layer.type} {layer.name} (from node {layer.node}): {problem}"
-        for layer in layers
-        for problem in weight_problems(layer, net.shapes)
+        Violation.of(layer, text) for layer in layers for text in weight_problems(layer, net.shapes)
     ]
     used = {name for layer in net.layers for name in layer.bottoms}
     problems += [
-        f"{layer.type} {layer.name}: nothing takes its top {top}, so it would be an output"
+        Violation.of(layer, f"nothing takes its top {top}, so it would be an output")
         for layer in net.layers
         for top in layer.tops
         if not built.refusals  # what a refused node takes is used
         and top not in used
         and top not in net.outputs.values()
     ]
-    if problems:
-        raise ConversionError(
-            f"{len(problems)} part(s) of the network have no form in {form}:\n  "
-            + "\n  ".join(problems),
-            hint="change these operators in the network, or use `--route onnx`",
-        )
+    return problems

@@ -47,6 +47,14 @@ def run(
     threads: Annotated[
         int, typer.Option(min=1, help="CPU threads of the simulated NPU; results stay the same.")
     ] = 1,
+    pace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="estimate[:BOARD]",
+            help="Let each inference take as long as npukit estimate says for that board; "
+            "default: the skill's first besides the simulator.",
+        ),
+    ] = None,
     truth: Annotated[
         str | None,
         typer.Option(
@@ -71,7 +79,7 @@ def run(
 
         settings = script_options(
             camera or (), display or (), check_value, threads,
-            refused={"--set": parameter, "--truth": truth, "--report": report},
+            refused={"--set": parameter, "--pace": pace, "--truth": truth, "--report": report},
         )  # fmt: skip
         return run_script(skill, settings, json)
     from npukit_cli.running import Order, execute
@@ -86,6 +94,7 @@ def run(
             displays=tuple(display or ()),
             parameters=tuple(parameter or ()),
             threads=threads,
+            pace=pace,
             truth=truth,
             report=report,
             json=json,

@@ -1,0 +1,73 @@
+"""`npukit estimate`: how long a network takes on a board, without the board."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def _complete_board(incomplete: str) -> list[str]:
+    from npukit_cli.pacing import known_boards
+
+    return [name for name in known_boards() if name.startswith(incomplete)]
+
+
+def estimate(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="model.onnx, convert.yaml, a simulator build, or net.py:build (torch)."
+        ),
+    ] = None,
+    board: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BOARD",
+            help="hilens_kit, atlas_200dk or orangepi_aipro.",
+            autocompletion=_complete_board,
+        ),
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(metavar="fp16|int8", help="That the board computes in.")
+    ] = "fp16",
+    route: Annotated[
+        str | None,
+        typer.Option(
+            metavar="onnx|caffe",
+            help="What the compiler gets. Default: what the board's compiler reads.",
+        ),
+    ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=1,3,H,W", help="Of an input that the model does not fix. May be repeated."
+        ),
+    ] = None,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Show every layer, in the order of execution.")
+    ] = False,
+    published: Annotated[
+        bool,
+        typer.Option("--published", help="Show the estimate's error against published times."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> int:
+    """Estimate latency and memory of a network on a board, layer by layer.
+
+    Example: npukit estimate model.onnx --board hilens_kit
+    """
+    from npukit_cli.estimating import Order, execute
+
+    return execute(
+        Order(
+            model=model,
+            board=board,
+            precision=precision,
+            route=route,
+            shapes=tuple(shape or ()),
+            layers=layers,
+            published=published,
+            json=json,
+        )
+    )

@@ -152,10 +152,13 @@ def _noise(
 ) -> Array:
     if spec is not None and spec.preprocess is not None:
         height, width = shape[-2:]
-        levels = random.integers(0, 256, (height * 3 // 2, width))
+        nv21 = spec.preprocess.source == "nv21"
+        size = (height * 3 // 2, width) if nv21 else (3, height, width)
+        levels = random.integers(0, 256, size)
         quiet = 128 + (levels - 128) // 16
-        strips: list[Array] = [quiet if amplitude < 1 else levels for amplitude, _ in regimes]
-        return to_tensor(spec.preprocess, _side_by_side(strips).astype(np.uint8))
+        strips = [quiet if amplitude < 1 else levels for amplitude, _ in regimes]
+        packed = _side_by_side(strips).astype(np.uint8)
+        return to_tensor(spec.preprocess, packed if nv21 else packed.transpose(1, 2, 0).copy())
     if item.type != "tensor(float)":
         kinds = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_}
         if item.type not in kinds:

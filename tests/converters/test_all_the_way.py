@@ -58,7 +58,7 @@ def of_build(name: str) -> Original:
 
 ORIGINALS = [
     *(of_build(f"selfie_{name}") for name in ("landscape", "square")),
-    *(of_torch(network) for network in NETWORKS),
+    *(of_torch(network) for network in NETWORKS if network.name != "modnet_previous_512"),
     *(Original(file.stem, file.read_bytes) for file in sorted(ONNX.glob("*.onnx"))),
 ]
 

@@ -14,6 +14,7 @@ import pytest
 from support.graphs import graph, noise, operators, run
 
 from npukit.errors import ConfigError
+from npukit.preprocess import Preprocess
 from npukit.runtime.build import read_build
 from npukit.runtime.declaration import InputSpec
 from npukit_convert import simplify as module
@@ -291,3 +292,15 @@ def test_its_outputs_are_those_of_the_network_it_was(matting: tuple[bytes, Simpl
     frame = {"image": np.random.default_rng(5).random((1, 3, 144, 256), np.float32)}
     (one,), (other,) = outputs(onnx, [frame]), outputs(result.onnx, [frame])
     np.testing.assert_allclose(other["alpha"], one["alpha"], atol=1e-5)
+
+
+@pytest.mark.parametrize("source", ["nv21", "rgb888", "bgr888"])
+@pytest.mark.parametrize("large", [False, True])
+def test_noise_for_pictures_of_every_source(source: str, large: bool) -> None:
+    side = 640 if large else 16
+    spec = InputSpec((1, 3, side, side), Preprocess(source=source, scale=(1 / 255,) * 3))
+    sides = ",".join(map(str, spec.shape))
+    onnx = graph(f"(float[{sides}] x) => (float[{sides}] y) {{ y = Relu(x) }}")
+    made = probes(onnx, {"x": spec}).feeds
+    assert len(made) == (1 if large else 4)
+    assert all(one["x"].shape == spec.shape and one["x"].min() >= 0 for one in made)

@@ -21,8 +21,8 @@ from npukit_cli.skills import bundled, bundled_root
 OK, OPTIONAL, BROKEN = "ok", "optional", "broken"
 
 _NEEDED = ("numpy", "opencv-python", "onnxruntime", "av", "PyYAML", "typer", "rich", "pydantic",
-           "safetensors")  # fmt: skip
-_EXTRAS = {"onnx": "convert", "torch": "torch"}
+           "safetensors", "onnx", "onnx-ir", "onnxsim")  # fmt: skip
+_EXTRAS = {"torch": "torch"}
 _NEEDS = {"hilens": "runs on the HiLens Kit only, with the vendor's module"}
 _VENDOR = {
     "omg": "Ascend DDK (HiLens Kit): compiles Caffe models",

@@ -23,7 +23,8 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 	$(BIN)/vermin --quiet --no-tips --target=3.7- --violations \
 	    sdk/npukit tools/npukit_cli/hilens_compat \
-	    converters/npukit_convert/execute/_bvlc_worker.py
+	    converters/npukit_convert/execute/_bvlc_worker.py \
+	    converters/npukit_convert/compilers/_run_job.py
 
 # Every truncation of the offline models in the tests, and 20,000 mutants of each: some minutes.
 fuzz: $(VENV)/dev.stamp

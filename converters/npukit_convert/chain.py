@@ -9,6 +9,7 @@ from pathlib import Path
 
 from npukit.errors import NpukitError
 from npukit.runtime.build import SimulatorBuild
+from npukit_convert.compile_step import is_compiled, tell_compile
 from npukit_convert.config import ConvertConfig, read_config
 from npukit_convert.conversion import Conversion, StepReport
 from npukit_convert.simplify import ONNXSIM, select
@@ -79,6 +80,7 @@ def convert(
     folder: Path,
     where: str = "convert.yaml",
     watch: Callable[[str], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Conversion:
     """Run the steps.
 
@@ -87,14 +89,16 @@ def convert(
         folder: that its files are beside.
         where: the config's name, for messages.
         watch: is told the name of each step as it begins.
+        tell: is given the output of the vendor's compiler, line by line.
 
     Raises:
         ConfigError: the config is wrong.
         ConversionError: a step fails, or its result differs by more than `verify` allows.
         ExecutionError: an engine refuses a network.
         CaptureError: the frames to verify on cannot be read.
+        CompilerError: the vendor's compiler refuses the network, or cannot be run.
     """
-    steps = Steps(config, folder, where)
+    steps = Steps(config, folder, where, tell)
     for name, does, run in _steps(config):
         watch(name)
         start = time.perf_counter()
@@ -131,6 +135,8 @@ def _steps(
     steps.append(("build", lambda config: f"{config.name}.sim for the simulator", Steps.build))
     if has_offline_model(config):
         steps.append(("offline", _tell_offline, Steps.offline))
+    if is_compiled(config):
+        steps.append(("compile", tell_compile, Steps.compile))
     return steps
 
 

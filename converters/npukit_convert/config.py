@@ -14,6 +14,7 @@ from npukit.errors import ConfigError, did_you_mean
 from npukit.preprocess import Preprocess
 from npukit.profiles import Target, load_target
 from npukit.runtime.declaration import InputSpec
+from npukit_convert.compiler_config import CompilerConfig, check_compiler, text_key
 
 
 class _Strict(BaseModel):
@@ -92,6 +93,7 @@ class ConvertConfig(_Strict):
         target: a chip of `npukit targets`; None for plain files.
         route: what the chip's compiler is given.
         precision: of the simulated offline model: float32, or fp16 emulated.
+        compiler: which one, where it is, its settings; None looks for the usual one here.
     """
 
     name: str = Field(pattern=r"^[\w.-]+$")
@@ -102,6 +104,7 @@ class ConvertConfig(_Strict):
     target: str | None = None
     route: Literal["onnx", "caffe"] = "onnx"
     precision: Literal["fp32", "fp16"] = "fp32"
+    compiler: CompilerConfig | None = None
     passes: PassesConfig = PassesConfig()
     verify: VerifyConfig = VerifyConfig()
 
@@ -153,6 +156,8 @@ def make_config(data: Any, where: str, overrides: Mapping[str, Any] | None = Non
         ConfigError: names the key and the nearest known key.
     """
     for key, value in (overrides or {}).items():
+        if key == "compiler" and isinstance(value, str):  # the file's other keys stay
+            key = f"compiler.{text_key(value)}"
         data = _with(data, _place(key), value, where)
     try:
         config = ConvertConfig.model_validate(data)
@@ -161,6 +166,9 @@ def make_config(data: Any, where: str, overrides: Mapping[str, Any] | None = Non
     config.input_specs(where)
     if config.target is not None:
         _check_route(config, load_target(config.target), where)
+    if config.compiler is not None:
+        target = None if config.target is None else load_target(config.target)
+        check_compiler(config.compiler, target, config.route, where)
     for into, out in config.states.items():
         _check_known("output", out, config.outputs, where)
         _check_known("input", into, config.inputs, where)
@@ -225,6 +233,7 @@ def _known_keys(place: list[str]) -> list[str]:
         "inputs": InputConfig,
         "passes": PassesConfig,
         "verify": VerifyConfig,
+        "compiler": CompilerConfig,
     }
     kind = kinds.get(place[0], ConvertConfig) if place else ConvertConfig
     return list(kind.model_fields)

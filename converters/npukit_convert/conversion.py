@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 from npukit.runtime.build import SimulatorBuild
 from npukit_convert.config import ConvertConfig
+from npukit_convert.errors import CompilerMissing
 from npukit_convert.onnx_to_caffe.caffemodel import write_caffemodel
 from npukit_convert.onnx_to_caffe.net import CaffeNet
 from npukit_convert.onnx_to_caffe.prototxt import to_prototxt
 from npukit_convert.simplify import Step as PassStep
+from npukit_convert.targets.base import Compiled
 from npukit_convert.verify import Verified
 
 
@@ -20,7 +22,7 @@ class StepReport:
     """What one step did, or will do.
 
     Attributes:
-        name: `export` or `read`, `simplify`, `caffe`, `build`.
+        name: `export` or `read`, `simplify`, `caffe`, `build`, `compile`.
         does: one line.
         seconds: with its verification.
         verified: against the form before; None for the first form.
@@ -49,6 +51,8 @@ class Conversion:
         build: the simulator build.
         offline: the build as an offline model; None without a target that has them.
         aipp: the text of its AIPP configuration; None where no input is a picture.
+        compiled: the offline model; None where no compiler was run.
+        uncompiled: why, where a compiler was looked for.
         steps: what was done.
         sources: SHA-256 of each file that was read, by its name in the config.
     """
@@ -59,19 +63,31 @@ class Conversion:
     build: SimulatorBuild | None = None
     offline: bytes | None = None
     aipp: str | None = None
+    compiled: Compiled | None = None
+    uncompiled: CompilerMissing | None = None
     steps: list[StepReport] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
 
     def files(self) -> dict[str, bytes]:
+        """File name to content, of the networks and of what their compiler takes and makes."""
+        made, name = self.networks(), self.config.name
+        if self.offline is not None:
+            made[f"{name}.om"] = self.offline  # a compiler's takes its place
+        if self.aipp is not None:
+            made[f"{name}.aipp.cfg"] = self.aipp.encode()
+        if self.compiled is not None:
+            made.update(self.compiled.files)
+            made[f"{name}.compile.log"] = self.compiled.log.encode()
+        if self.uncompiled is not None:
+            made.update(self.uncompiled.files)
+        return made
+
+    def networks(self) -> dict[str, bytes]:
         """File name to content, of the networks."""
         name = self.config.name
         made = {f"{name}.onnx": self.onnx}
         if self.caffe is not None:
             made[f"{name}.prototxt"], made[f"{name}.caffemodel"] = caffe_files(self.caffe)
-        if self.offline is not None:
-            made[f"{name}.om"] = self.offline
-        if self.aipp is not None:
-            made[f"{name}.aipp.cfg"] = self.aipp.encode()
         return made
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from npukit.errors import NpukitError
 
 
@@ -15,3 +17,29 @@ class ExecutionError(NpukitError):
 
 class ComparisonError(NpukitError):
     """Two models cannot be compared: their inputs or outputs do not correspond."""
+
+
+class CompilerError(ConversionError):
+    """A vendor's compiler refuses a network, or cannot be run."""
+
+
+class CompilerMissing(CompilerError):  # noqa: N818 - nothing went wrong yet
+    """There is no such compiler where it was looked for.
+
+    Attributes:
+        command: what to run elsewhere.
+        files: file name to content, of what it needs besides the network.
+        looked: where the compiler was looked for.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        command: str,
+        files: Mapping[str, bytes],
+        looked: tuple[str, ...],
+        where: str,
+    ) -> None:
+        super().__init__(message, where=where, hint=f"run elsewhere: {command}")
+        self.command, self.files, self.looked = command, files, looked

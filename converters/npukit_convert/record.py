@@ -49,6 +49,17 @@ def to_record(made: Conversion) -> dict[str, Any]:
             "outputs": dict(made.caffe.outputs),
             "names": dict(made.caffe.names),
         }
+    if made.compiled is not None:
+        done = made.compiled
+        record["compile"] = {
+            "command": done.command,
+            "tool": done.tool,
+            "host": done.host,
+            "machine": done.machine,
+            "seconds": done.seconds,
+        }
+    elif made.uncompiled is not None:
+        record["compile"] = {"command": made.uncompiled.command, "missing": True}
     return record
 
 

@@ -15,7 +15,7 @@ from npukit_convert import onnx_file
 from npukit_convert.config import ConvertConfig, make_config, read_config
 from npukit_convert.errors import ConversionError
 
-_FILES = ("model.onnx", "model.weights", "verify.frames")  # keys that name a file
+_FILES = ("model.onnx", "model.weights", "verify.frames", "compiler.aipp")  # keys that name a file
 
 
 class Request(NamedTuple):

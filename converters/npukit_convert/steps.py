@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from npukit.runtime.build import SimulatorBuild
 from npukit.runtime.declaration import InputSpec
 from npukit_convert import onnx_file
 from npukit_convert.compare import Case
+from npukit_convert.compile_step import compile_network
 from npukit_convert.config import ConvertConfig, write_config
 from npukit_convert.conversion import Conversion, caffe_files
 from npukit_convert.errors import ConversionError
@@ -60,8 +61,15 @@ class Done:
 class Steps:
     """The steps, and what they hand on."""
 
-    def __init__(self, config: ConvertConfig, folder: Path, where: str) -> None:
-        self.made = Conversion(config)
+    def __init__(
+        self,
+        config: ConvertConfig,
+        folder: Path,
+        where: str,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`tell` is given the compiler's output, line by line."""
+        self.made, self._tell = Conversion(config), tell
         self._config, self._folder, self._where = config, folder, where
         self._inputs = config.input_specs(where)
         self._splits = dict(config.passes.split)
@@ -165,6 +173,11 @@ class Steps:
         if not self._frames:
             return Done(notes=("no frames in verify.frames: what AIPP changes was not measured",))
         return Done(measured=measure(self.made.onnx, self._inputs, self._frames))
+
+    def compile(self) -> Done:
+        """What the board runs."""
+        notes = compile_network(self.made, self._inputs, self._folder, self._where, self._tell)
+        return Done(notes=notes)
 
     def _module(self) -> tuple[nn.Module, list[str]]:
         from npukit_convert.torch_module import make_module

@@ -28,6 +28,7 @@ def write_bundle(folder: Path) -> None:
         ignore=shutil.ignore_patterns("__pycache__"),
     )
     shutil.copy(SCRIPTS / "numpy_net.py", folder / "npukit" / "runtime")
+    shutil.copy(REPOSITORY / "tests" / "support" / "stand_in_acl.py", folder)
     for skill in ("skill", "plain_skill"):
         shutil.copytree(SCRIPTS / skill, folder / skill)
     # The same skill as it would lie on the host: its model is for the simulator.

@@ -81,7 +81,8 @@ def test_a_config_becomes_files_with_their_hashes(npukit: Command, network: Path
     for name in ("net.py", "w.safetensors"):
         digest = hashlib.sha256((network / name).read_bytes()).hexdigest()
         assert written["sources"][name] == digest
-    assert [step["name"] for step in written["steps"]] == ["export", "simplify", "caffe", "build"]
+    names = [step["name"] for step in written["steps"]]
+    assert names == ["export", "simplify", "caffe", "build", "compile"]
     forms = [step["verified"] for step in written["steps"] if step["verified"]]
     assert [(one["against"], one["form"]) for one in forms] == [
         ("torch", "ONNX (exported)"),
@@ -94,7 +95,9 @@ def test_a_config_becomes_files_with_their_hashes(npukit: Command, network: Path
         assert form in made["mine.report.html"].decode()
     for name in made:
         assert f"made/{name}" in said.out
-    assert said.err == "", "no warning, no progress into a pipe"
+    notes = said.err.splitlines()
+    assert all(line.startswith("note: ") for line in notes), "no warning, no progress into a pipe"
+    assert "omg" in notes[0], "where there is no compiler, that is said"
 
 
 def test_the_simulator_build_computes_what_the_module_does(npukit: Command, network: Path) -> None:
@@ -193,7 +196,8 @@ def test_a_dry_run_names_the_steps_and_writes_nothing(
     assert said.code == 0
     first = "read" if source == "small.onnx" else "export"
     steps = {step["name"]: step for step in said.json["steps"]}
-    assert list(steps) == [first, "simplify", "caffe", "build"]
+    last = [] if source == "small.onnx" else ["compile"]
+    assert list(steps) == [first, "simplify", "caffe", "build", *last]
     read = ["small.onnx"] if source == "small.onnx" else ["net.py", "w.safetensors"]
     digests = {name: hashlib.sha256(before[name]).hexdigest() for name in read}
     assert steps[first]["inputs"] == digests

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def run(request: Request, out: Path, quiet: bool) -> tuple[Conversion, Mapping[str, Path]]:
     """Convert and write the results, with a progress line for a person at the terminal."""
     with output.progress(len(step_names(request.config)), hidden=quiet) as tell_step:
-        made = convert(request.config, request.folder, request.where, tell_step)
+        made = convert(request.config, request.folder, request.where, tell_step, output.say)
     return made, write_results(made, out, {".report.html": conversion_page(made)})
 
 

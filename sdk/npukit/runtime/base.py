@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -128,19 +128,23 @@ class Model(ABC):
         """
         given = dict(self._kept)
         given.update(inputs)
-        for name in given:
-            if name not in self.inputs:
-                raise ModelError(
-                    "no input {!r}".format(name),
-                    where=self._where,
-                    hint=did_you_mean(name, self.inputs),
-                )
-        for spec in self.inputs.values():
-            self._check_input(spec, given.get(spec.name))
+        self._check_inputs(given)
         outputs = self._execute(given)
         for into, out in self.states.items():
             self._kept[into] = outputs[out].copy()  # the caller may write into what it is given
         return outputs
+
+    def infer_many(self, items: Sequence[Mapping[str, Array]]) -> List[Dict[str, Array]]:
+        """Execute the network for several independent inputs, at once where the device can.
+
+        Args:
+            items: what `infer` takes, once for each.
+
+        Raises:
+            ModelError: as `infer`, or the model has states: its frames depend on one another.
+        """
+        self._check_many(items)
+        return [self._execute(item) for item in items]
 
     def reset(self) -> None:
         """Set every state to zero."""
@@ -172,6 +176,25 @@ class Model(ABC):
                 ),
                 where=self._where,
             )
+
+    def _check_many(self, items: Sequence[Mapping[str, Array]]) -> None:
+        if self.states:
+            raise ModelError(
+                "a model with states takes one frame after the other", where=self._where
+            )
+        for item in items:
+            self._check_inputs(item)
+
+    def _check_inputs(self, given: Mapping[str, Array]) -> None:
+        for name in given:
+            if name not in self.inputs:
+                raise ModelError(
+                    "no input {!r}".format(name),
+                    where=self._where,
+                    hint=did_you_mean(name, self.inputs),
+                )
+        for spec in self.inputs.values():
+            self._check_input(spec, given.get(spec.name))
 
     def _check_input(self, spec: TensorSpec, value: Optional[Array]) -> None:
         if value is None:

@@ -83,6 +83,9 @@ HOST_ONLY = {
     "npukit.display.hilens": "hilens",
     "npukit.display.rtmp": "av",
     "npukit.display.video": "av",
+    "npukit.runtime._acl": "acl",
+    "npukit.runtime._acl_aipp": "acl",
+    "npukit.runtime.ascend": "acl",
     "npukit.runtime.hilens": "hilens",
     "npukit.runtime.simulator": "onnxruntime",
 }
@@ -164,6 +167,33 @@ def check_plugins_keep_their_reason() -> None:
         rest = set(plugins.names()) - set(absent[package])
         assert rest, package
         assert all(plugins.get(name) for name in rest)
+
+
+def check_pyacl() -> None:
+    """The runtime for pyACL on a stand-in of that module (see stand_in_acl.py)."""
+    stand_in = importlib.import_module("stand_in_acl")
+    port = stand_in.StandInPort
+    size = 1 * 3 * 4 * 8 * 4
+    model = stand_in.StandInModel(
+        [port("image", (1, 3, 4, 8), 0, size)], [port("copy", (1, 3, 4, 8), 0, size)],
+        lambda inputs, _: inputs,
+    )  # fmt: skip
+    acl = sys.modules["acl"] = stand_in.StandInAcl()
+    try:
+        runtime = importlib.import_module("npukit.runtime.ascend").AscendRuntime()
+        with tempfile.NamedTemporaryFile(suffix=".om") as file:
+            acl.models[file.name] = model
+            loaded = runtime.load(file.name)
+            given = np.random.RandomState(0).rand(1, 3, 4, 8).astype(np.float32)
+            assert np.array_equal(loaded.infer({"image": given})["copy"], given)
+        text = raises(ModelError, runtime.load, "absent.om")
+        assert "100003" in text, text
+        runtime.stop()
+        assert acl.leaks() == [], acl.leaks()
+    finally:
+        del sys.modules["acl"]
+        for name in ("ascend", "_acl", "_acl_aipp"):
+            sys.modules.pop("npukit.runtime." + name, None)
 
 
 def check_a_video_says_what_is_missing() -> None:

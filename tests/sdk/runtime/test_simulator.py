@@ -447,6 +447,21 @@ def test_a_state_may_be_given(recurrent: Model) -> None:
     check_sequence(recurrent, range(2), expected)
 
 
+def test_several_inputs_give_what_each_gives_alone(picture: Model) -> None:
+    items = [{"image": noise_bytes(seed)} for seed in range(3)]
+    for item, found in zip(items, picture.infer_many(items), strict=True):
+        assert np.array_equal(found["picture"], picture.infer(item)["picture"])
+    assert picture.infer_many([]) == []
+    with pytest.raises(ModelError, match="no input 'imag'"):
+        picture.infer_many([items[0], {"imag": noise_bytes(0)}])
+
+
+def test_frames_of_a_model_with_states_are_not_independent(recurrent: Model) -> None:
+    with pytest.raises(ModelError, match="one frame after the other"):
+        recurrent.infer_many([{"image": noise_bytes(0)}])
+    assert np.abs(recurrent.infer({"image": noise_bytes(0)})["alpha"]).max() > 0
+
+
 def test_models_do_not_share_their_states(tmp_path: Path) -> None:
     path = saved(tmp_path, recurrent_build())
     other = load_model(saved(tmp_path, picture_build(), "picture.sim"))

@@ -156,7 +156,7 @@ def _noise(
         size = (height * 3 // 2, width) if nv21 else (3, height, width)
         levels = random.integers(0, 256, size)
         quiet = 128 + (levels - 128) // 16
-        strips = [quiet if amplitude < 1 else levels for amplitude, _ in regimes]
+        strips: list[Array] = [quiet if amplitude < 1 else levels for amplitude, _ in regimes]
         packed = _side_by_side(strips).astype(np.uint8)
         return to_tensor(spec.preprocess, packed if nv21 else packed.transpose(1, 2, 0).copy())
     if item.type != "tensor(float)":

@@ -12,7 +12,8 @@ from npukit.runtime.build import SimulatorBuild
 from npukit_convert.compile_step import is_compiled, tell_compile
 from npukit_convert.config import ConvertConfig, read_config
 from npukit_convert.conversion import Conversion, StepReport
-from npukit_convert.simplify import ONNXSIM, select
+from npukit_convert.rewriting import ONNXSIM
+from npukit_convert.simplify import select
 from npukit_convert.steps import (
     FORM_ONNX,
     Done,

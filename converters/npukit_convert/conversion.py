@@ -12,7 +12,7 @@ from npukit_convert.errors import CompilerMissing
 from npukit_convert.onnx_to_caffe.caffemodel import write_caffemodel
 from npukit_convert.onnx_to_caffe.net import CaffeNet
 from npukit_convert.onnx_to_caffe.prototxt import to_prototxt
-from npukit_convert.simplify import Step as PassStep
+from npukit_convert.rewriting import Step as PassStep
 from npukit_convert.targets.base import Compiled
 from npukit_convert.verify import Verified
 

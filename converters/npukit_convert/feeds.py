@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from npukit.preprocess import Preprocess, to_tensor
 from npukit.runtime.base import input_tensor
 from npukit.runtime.declaration import InputSpec
 from npukit_convert.errors import ComparisonError
+from npukit_convert.probes import LARGE, side_by_side
 
 AMPLITUDES = (1.0, 0.1, 0.01)
 """Of the noise. Small ones show what large ones hide: an epsilon at the wrong place, a clip."""
@@ -56,6 +58,15 @@ class Feeder:
             name: _noise(name, spec, amplitude, np.random.default_rng((seed, place)))
             for place, (name, spec) in enumerate(self.inputs.items())
         }
+
+    def noises(self, seed: int) -> list[tuple[str, dict[str, F32]]]:
+        """Noise of each of `AMPLITUDES` with a title; of a large network all in one input."""
+        each = [(f"{size:g}", self.noise(size, seed)) for size in AMPLITUDES]
+        if sum(math.prod(spec.shape) for spec in self.inputs.values()) <= LARGE:
+            return each
+        titles, feeds = zip(*each, strict=True)
+        joined = {name: side_by_side([one[name] for one in feeds]) for name in self.inputs}
+        return [(f"{', '.join(titles)} side by side", joined)]
 
 
 class Picture(NamedTuple):

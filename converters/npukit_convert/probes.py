@@ -21,7 +21,7 @@ Outputs = Mapping[str, Array]
 # constants cancel badly, for large ones, where clamps bite, and for ones far from zero.
 _REGIMES = ((1.0, 0.0), (0.02, 0.0), (0.01, 5.0), (30.0, 0.0))
 # Above this many numbers in, one input holds all the regimes side by side.
-_LARGE = 300_000
+LARGE = 300_000
 # Differences are relative to the largest output, but never to less than this.
 _FLOOR = 0.1
 
@@ -34,10 +34,12 @@ class Probes:
         feeds: the inputs, by name.
         usual: the first so many are of a size that networks meet; fp16 is judged on them, as
             others may overflow.
+        large: executing the network takes long; it is to be done seldom.
     """
 
     feeds: tuple[Feeds, ...]
     usual: int
+    large: bool = False
 
 
 def session(onnx: bytes) -> Any:
@@ -90,7 +92,7 @@ def probes(
     """
     described = {item.name: item for item in session(onnx).get_inputs()}
     shapes = {name: _shape(item, inputs) for name, item in described.items()}
-    large = sum(int(np.prod(shape)) for shape in shapes.values()) > _LARGE
+    large = sum(int(np.prod(shape)) for shape in shapes.values()) > LARGE
     regimes = (_REGIMES,) if large else tuple((regime,) for regime in _REGIMES)
     random = np.random.default_rng(0)
     noise = [
@@ -101,7 +103,7 @@ def probes(
         for parts in regimes
     ]
     usual = max(len(feeds), 1) if large else len(feeds) + len(noise) - 1
-    return Probes((*feeds, *noise), usual)
+    return Probes((*feeds, *noise), usual, large)
 
 
 def difference(before: Sequence[Outputs], after: Sequence[Outputs]) -> tuple[float, float]:
@@ -157,7 +159,7 @@ def _noise(
         levels = random.integers(0, 256, size)
         quiet = 128 + (levels - 128) // 16
         strips: list[Array] = [quiet if amplitude < 1 else levels for amplitude, _ in regimes]
-        packed = _side_by_side(strips).astype(np.uint8)
+        packed = side_by_side(strips).astype(np.uint8)
         return to_tensor(spec.preprocess, packed if nv21 else packed.transpose(1, 2, 0).copy())
     if item.type != "tensor(float)":
         kinds = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_}
@@ -166,11 +168,11 @@ def _noise(
         return random.integers(0, 2, shape).astype(kinds[item.type])
     unit = random.standard_normal(shape)
     strips = [amplitude * unit + offset for amplitude, offset in regimes]
-    return _side_by_side(strips).astype(np.float32)
+    return side_by_side(strips).astype(np.float32)
 
 
-def _side_by_side(pictures: Sequence[Array]) -> Array:
-    """Each picture's own share of the last axis."""
+def side_by_side(pictures: Sequence[Array]) -> Array:
+    """One array with each picture's own share of the last axis."""
     if len(pictures) == 1 or pictures[0].shape[-1] < len(pictures):
         return pictures[0]
     shares = [np.array_split(picture, len(pictures), axis=-1) for picture in pictures]

@@ -26,7 +26,7 @@ from npukit_convert.conversion import Conversion, caffe_files
 from npukit_convert.errors import ConversionError
 from npukit_convert.execute.caffe_opencv import CaffeOpenCV
 from npukit_convert.execute.onnx_runtime import OnnxRuntime
-from npukit_convert.feeds import AMPLITUDES, Feeder, read_pictures
+from npukit_convert.feeds import Feeder, read_pictures
 from npukit_convert.figures import Thresholds
 from npukit_convert.fp16 import emulate
 from npukit_convert.graph import module_path, read_graph, shape
@@ -34,8 +34,9 @@ from npukit_convert.offline import measure, wrap_offline
 from npukit_convert.onnx_to_caffe.convert import to_caffe
 from npukit_convert.passes.split_state_input import PICTURE, SplitStateInput
 from npukit_convert.record import versions
-from npukit_convert.simplify import Simplified, lower, simplify
-from npukit_convert.simplify import Step as PassStep
+from npukit_convert.rewriting import Simplified
+from npukit_convert.rewriting import Step as PassStep
+from npukit_convert.simplify import lower, simplify
 from npukit_convert.verify import NOISE, Verified, Verifier
 
 if TYPE_CHECKING:
@@ -45,7 +46,13 @@ _EXPORTED, _READ = "ONNX (exported)", "ONNX (as read)"
 _SIMPLIFIED = "ONNX (simplified)"
 FORM_ONNX = "onnx"
 _PLAIN_CAFFE, _OMG_CAFFE = "caffe", "caffe-omg"
+_BUILD = "simulator build"
 _SEED = 0
+_OPTIMISED = (
+    "the network is right, but not what the simulated board would execute. Known: a Pad of zeros "
+    "before a MaxPool is taken for one of -infinity; let the pooling do the padding, or put a Relu "
+    "before the Pad. Else another version of onnxruntime may help"
+)
 
 
 @dataclass(frozen=True)
@@ -138,16 +145,16 @@ class Steps:
             text, weights = Path(folder) / "net.prototxt", Path(folder) / "net.caffemodel"
             text.write_bytes(prototxt)
             weights.write_bytes(caffemodel)
-            self._verifier.feed_otherwise(lambda feeds: _renamed(feeds, net.names))
+            verifier = self._verifier.fork()
+            verifier.feed_otherwise(lambda feeds: _renamed(feeds, net.names))
             with CaffeOpenCV(text, weights) as opencv:
                 names = [net.outputs[output] for output in self._config.outputs]
-                title = f"Caffe ({form})"
-                verified = self._verifier.check(title, opencv, names, self._where)
+                verified = verifier.check(f"Caffe ({form})", opencv, names, self._where)
         return Done(verified, lowered.steps)
 
     def build(self) -> Done:
         """What the simulator runs."""
-        self.made.build = SimulatorBuild(
+        build = SimulatorBuild(
             name=self._config.name,
             inputs=self._inputs,
             outputs=self._config.outputs,
@@ -159,7 +166,24 @@ class Steps:
                 "config_sha256": _sha256(write_config(self._config).encode()),
             },
         )
-        return Done()
+        verified = self._check_build(build)
+        self.made.build = build
+        return Done(verified)
+
+    def _check_build(self, build: SimulatorBuild) -> Verified | None:
+        """Execute it as the simulator does: ONNX Runtime optimises, and that can be wrong."""
+        with OnnxRuntime(build.onnx, self._where, optimised=True) as runtime:
+            try:
+                return self._verifier.fork().check(
+                    _BUILD, runtime, self._config.outputs, self._where
+                )
+            except ConversionError as error:
+                raise ConversionError(
+                    f"ONNX Runtime's optimisations change what the network computes: "
+                    f"{error.message}",
+                    where=self._where,
+                    hint=_OPTIMISED,
+                ) from error
 
     def offline(self) -> Done:
         """The build as Ascend's simulator takes it: in an .om, its pictures through AIPP."""
@@ -196,7 +220,7 @@ class Steps:
     def _begin(self) -> None:
         """Make the inputs that all forms are executed on."""
         verify, feeder = self._config.verify, Feeder(self._inputs)
-        cases = [Case(f"{NOISE} of {size:g}", feeder.noise(size, _SEED)) for size in AMPLITUDES]
+        cases = [Case(f"{NOISE} of {title}", feeds) for title, feeds in feeder.noises(_SEED)]
         if verify.frames is not None:
             pictures = read_pictures(str(self._folder / verify.frames), verify.samples)
             self._frames = [picture.frame for picture in pictures]
@@ -207,7 +231,7 @@ class Steps:
         )
 
     def _check_onnx(self, form: str) -> Verified | None:
-        with OnnxRuntime(self.made.onnx, self._where) as runtime:
+        with OnnxRuntime(self.made.onnx, self._where, optimised=False) as runtime:
             missing = [name for name in self._config.outputs if name not in runtime.outputs]
             if missing:
                 raise ConversionError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,10 @@ class Verifier:
         self._allowed = allowed
         self._form = ""
         self._results: list[dict[str, F32]] = []
+
+    def fork(self) -> Verifier:
+        """One that goes on from the same form by itself."""
+        return copy.copy(self)
 
     def feed_otherwise(self, change: Callable[[Mapping[str, F32]], Mapping[str, F32]]) -> None:
         """From now on give what `change` makes of the inputs: the network takes others."""

@@ -14,6 +14,7 @@ import yaml
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'npukit[torch]'")
 
 from safetensors.torch import save_file  # noqa: E402 - after the skip
+from support.graphs import graph  # noqa: E402
 
 from npukit.capture import open_source  # noqa: E402
 from npukit.color import Color  # noqa: E402
@@ -22,7 +23,8 @@ from npukit.frame import Nv21Frame  # noqa: E402
 from npukit.preprocess import to_tensor  # noqa: E402
 from npukit.runtime import load_model  # noqa: E402
 from npukit.runtime.build import read_build, write_build  # noqa: E402
-from npukit_convert.chain import make_build  # noqa: E402
+from npukit_convert.chain import convert, make_build  # noqa: E402
+from npukit_convert.config import read_config  # noqa: E402
 from npukit_convert.errors import ConversionError  # noqa: E402
 
 SKILL = Path(__file__).resolve().parents[2] / "skills" / "portrait_matting"
@@ -211,3 +213,29 @@ def test_broken_parts_are_a_conversion_error(
     break_it(project)
     with pytest.raises(ConversionError, match=message):
         make_build(project / "convert.yaml")
+
+
+@pytest.mark.parametrize("pads", [(0, 0, 1, 1), (1, 1, 0, 0), (1, 0, 2, 1)])
+def test_what_onnx_runtime_optimises_wrongly_is_no_build(
+    tmp_path: Path, pads: tuple[int, int, int, int]
+) -> None:
+    """It takes a Pad of zeros before a MaxPool for one of -infinity."""
+    top, left, bottom, right = pads
+    high, wide = (1 + (8 + sum(ends) - 3) // 2 for ends in ((top, bottom), (left, right)))
+    text = f"""(float[1,3,8,8] x) => (float[1,3,{high},{wide}] y) {{
+        s = Sigmoid(x) n = Neg(s) p = Pad(n, pads)
+        y = MaxPool<kernel_shape = [3, 3], strides = [2, 2]>(p) }}"""
+    ends = np.array([0, 0, top, left, 0, 0, bottom, right])
+    (tmp_path / "net.onnx").write_bytes(graph(text, pads=ends))
+    keys = {"model": {"onnx": "net.onnx"}, "inputs": {"x": {"shape": [1, 3, 8, 8]}}}
+    path = tmp_path / "convert.yaml"
+    path.write_text(yaml.safe_dump({"name": "net", **keys, "outputs": ["y"]}), "utf-8")
+    with pytest.raises(ConversionError) as caught:
+        make_build(path)
+    message = "ONNX Runtime's optimisations change what the network computes"
+    assert caught.value.message.startswith(message), caught.value
+    assert "simulator build differs from ONNX (simplified) by" in caught.value.message
+    assert "let the pooling do the padding" in caught.value.hint
+    config = read_config(path, {"route": "caffe"})
+    with pytest.raises(ConversionError, match="ONNX Runtime's optimisations"):
+        convert(config, tmp_path)  # the Caffe network before it was right

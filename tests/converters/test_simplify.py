@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,12 +18,13 @@ from npukit.errors import ConfigError
 from npukit.preprocess import Preprocess
 from npukit.runtime.build import read_build
 from npukit.runtime.declaration import InputSpec
-from npukit_convert import simplify as module
+from npukit_convert import probes as probes_module
 from npukit_convert.errors import ConversionError
 from npukit_convert.graph import Rewriter
 from npukit_convert.passes.base import CAFFE, Pass, Stage
 from npukit_convert.probes import Probes, difference, outputs, probes
-from npukit_convert.simplify import Simplified, run_passes, select, simplify
+from npukit_convert.rewriting import Simplified
+from npukit_convert.simplify import run_passes, select, simplify
 
 BUILDS = Path(__file__).resolve().parents[2] / "skills" / "portrait_matting" / "model"
 BLOCK = """(float[1,3,8,8] x) => (float[1,3,8,8] y) {
@@ -75,6 +77,21 @@ class LeavesNonsense(Scales):
         for node in model.graph:
             node.op_type = "NoSuchOperator"
         return ["changed"]
+
+
+class NegAsMul(Pass):
+    """Right: a Neg as a product with -1."""
+
+    stage: ClassVar[Stage] = Stage.LOWER
+    formats: ClassVar[tuple[str, ...]] = CAFFE
+    summary: ClassVar[str] = "test"
+
+    def apply(self, model: ir.Model, form: str) -> list[str]:
+        found = [one for one in model.graph if one.op_type == "Neg"]
+        for node in found:
+            rewriter = Rewriter(node)
+            rewriter.replace(rewriter.add("Mul", [node.inputs[0], rewriter.constant(-1.0)]))
+        return ["as a product"] if found else []
 
 
 class Endless(Scales):
@@ -183,7 +200,7 @@ def test_a_failing_onnxsim_is_reported_and_skipped(monkeypatch: pytest.MonkeyPat
     def fail(*_: Any, **__: Any) -> Any:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(module.onnxsim, "simplify", fail)
+    monkeypatch.setattr(onnxsim, "simplify", fail)
     result = simplify(block(), "caffe")
     assert (result.steps[0].kept, result.steps[0].why) == (False, "it fails: out of luck")
     assert set(operators(result.onnx)) == {"Conv", "Relu", "Sub"}
@@ -199,7 +216,7 @@ def test_a_wrong_onnxsim_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
         kernel.CopyFrom(onnx.numpy_helper.from_array(zeros, kernel.name))
         return made, checked
 
-    monkeypatch.setattr(module.onnxsim, "simplify", lie)
+    monkeypatch.setattr(onnxsim, "simplify", lie)
     first = simplify(block(), "caffe").steps[0]
     assert not first.kept
     assert "differ" in first.why
@@ -220,6 +237,84 @@ def test_open_sizes_are_fixed_by_the_declaration() -> None:
     assert operators(result.onnx) == {"Relu": 1}
     with pytest.raises(ConversionError, match="a size is open"):
         simplify(graph(text), "caffe")
+
+
+def large(data: bytes) -> Probes:
+    """As if executing it took long."""
+    return dataclasses.replace(probes(data), large=True)
+
+
+class Once(Scales):
+    """Right: every Relu times 1."""
+
+    by = 1.0
+
+    def apply(self, model: ir.Model, form: str) -> list[str]:
+        done = any(one.name and "Relu" in one.name for one in model.graph if one.op_type == "Mul")
+        return [] if done else super().apply(model, form)
+
+
+class Adds(Pass):
+    """Wrong: adds to every Neg, once."""
+
+    stage: ClassVar[Stage] = Stage.LOWER
+    formats: ClassVar[tuple[str, ...]] = CAFFE
+    summary: ClassVar[str] = "test"
+
+    def apply(self, model: ir.Model, form: str) -> list[str]:
+        found = [one for one in model.graph if one.op_type == "Neg"]
+        for node in found:
+            rewriter = Rewriter(node)
+            minus = rewriter.add("Mul", [node.inputs[0], rewriter.constant(-1.0)])
+            rewriter.replace(rewriter.add("Add", [minus, rewriter.constant(0.5)]))
+        return ["added"] if found else []
+
+
+def test_a_large_network_is_executed_once_for_the_passes_of_a_stage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = graph(RELU)
+    ran: list[bytes] = []
+    real = probes_module.outputs
+    monkeypatch.setattr(
+        probes_module, "outputs", lambda onnx, feeds: (ran.append(onnx), real(onnx, feeds))[1]
+    )
+    right = {"a": Once(), "b": NegAsMul()}
+    result = run_passes(data, right, "caffe", probed=large(data), fp16=False)
+    assert len(ran) == 2, "before and after"
+    changed = [step for step in result.steps if step.changes]
+    assert [(step.name, step.together) for step in changed] == [("a", 2), ("b", 2)]
+    assert len({(step.max_abs, step.relative) for step in changed}) == 1
+    one_by_one = run_passes(data, right, "caffe", probed=probes(data))
+    assert operators(one_by_one.onnx) == operators(result.onnx)
+    assert {step.together for step in one_by_one.steps} == {1}
+
+
+@pytest.mark.parametrize(
+    ("faulty", "why"),
+    [(Adds(), "outputs differ by 0.5"), (CrashesHalfway(), "KeyError"), (Silent(), "say what")],
+    ids=["wrong", "crash", "silent"],
+)
+def test_of_a_large_network_too_only_the_faulty_pass_is_undone(faulty: Pass, why: str) -> None:
+    data = graph(RELU)
+    passes = {"a": NegAsMul(), "b": faulty} if not isinstance(faulty, Adds) else {
+        "a": Once(), "b": faulty}  # fmt: skip
+    result = run_passes(data, passes, "caffe", probed=large(data))
+    undone = [step for step in result.steps if not step.kept]
+    assert [step.name for step in undone] == ["b"]
+    assert why in undone[0].why
+    assert [step.name for step in result.steps if step.changes and step.kept] == ["a"]
+    assert operators(result.onnx)["Mul"] == 1
+    assert result.relative < 1e-6
+
+
+def test_fp16_of_a_large_network_is_that_of_all_lowering() -> None:
+    data = graph(RELU)
+    passes = {"a": Once(), "b": NegAsMul()}
+    steps = run_passes(data, passes, "caffe", probed=large(data)).steps
+    assert len({step.fp16_after for step in steps if step.changes}) == 1
+    assert all(step.fp16_added is not None for step in steps if step.changes)
+    assert all(step.fp16_added is None for step in steps if not step.changes)
 
 
 def test_bytes_that_are_no_network() -> None:

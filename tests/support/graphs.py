@@ -11,7 +11,8 @@ import onnx.parser
 
 from npukit_convert.passes.base import Pass
 from npukit_convert.probes import probes
-from npukit_convert.simplify import Simplified, Step, run_passes
+from npukit_convert.rewriting import Simplified, Step
+from npukit_convert.simplify import run_passes
 
 
 def graph(text: str, opset: int = 13, **weights: Any) -> bytes:

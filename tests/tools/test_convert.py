@@ -73,7 +73,7 @@ def test_a_config_becomes_files_with_their_hashes(npukit: Command, network: Path
     made = contents(network / "made")
     assert set(made) == {
         "mine.build.json", "mine.caffemodel", "mine.onnx", "mine.prototxt", "mine.report.html",
-        "mine.sim",
+        "mine.om", "mine.sim",
     }  # fmt: skip
     written = json.loads(made.pop("mine.build.json"))
     for name in set(made) - {"mine.report.html"}:
@@ -82,12 +82,13 @@ def test_a_config_becomes_files_with_their_hashes(npukit: Command, network: Path
         digest = hashlib.sha256((network / name).read_bytes()).hexdigest()
         assert written["sources"][name] == digest
     names = [step["name"] for step in written["steps"]]
-    assert names == ["export", "simplify", "caffe", "build", "compile"]
+    assert names == ["export", "simplify", "caffe", "build", "offline", "compile"]
     forms = [step["verified"] for step in written["steps"] if step["verified"]]
     assert [(one["against"], one["form"]) for one in forms] == [
         ("torch", "ONNX (exported)"),
         ("ONNX (exported)", "ONNX (simplified)"),
         ("ONNX (simplified)", "Caffe (caffe-omg)"),
+        ("ONNX (simplified)", "simulator build"),
     ]
     assert all(one["outputs"]["alpha"]["max_abs"] < 1e-4 for one in forms)
     for form in ("ONNX (exported)", "Caffe (caffe-omg)"):
@@ -196,7 +197,7 @@ def test_a_dry_run_names_the_steps_and_writes_nothing(
     assert said.code == 0
     first = "read" if source == "small.onnx" else "export"
     steps = {step["name"]: step for step in said.json["steps"]}
-    last = [] if source == "small.onnx" else ["compile"]
+    last = [] if source == "small.onnx" else ["offline", "compile"]
     assert list(steps) == [first, "simplify", "caffe", "build", *last]
     read = ["small.onnx"] if source == "small.onnx" else ["net.py", "w.safetensors"]
     digests = {name: hashlib.sha256(before[name]).hexdigest() for name in read}

@@ -8,20 +8,17 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from npukit import __version__
 from npukit.errors import DisplayError
 from npukit.files import replacing
+from npukit_cli import html
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 1100, 360, 70, 30, 12
 _STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1200px;padding:0 1rem;color:#222}
-table{border-collapse:collapse;margin:1rem 0;font-size:.9rem;width:100%}
-th,td{padding:.25rem .7rem;border-bottom:1px solid #ddd;text-align:right;overflow-wrap:anywhere}
+table{width:100%}
+th,td{padding:.25rem .7rem;text-align:right}
 th:nth-child(-n+2),td:nth-child(-n+2){text-align:left}
 td:nth-child(n+3){white-space:nowrap}th{white-space:nowrap}
 .past{background:#fde8ea}.first{background:#f8b4bd;font-weight:600}
-.bad{color:#b00020;font-weight:600}.good{color:#14713a;font-weight:600}
-svg{background:#fafafa;border:1px solid #ddd;max-width:100%;height:auto}
 svg text{font-size:12px;fill:#555}
 """
 _COLUMNS = {"max_abs": ".2e", "mean_abs": ".2e", "cosine": ".6f", "snr_db": ".1f"}
@@ -77,13 +74,9 @@ def page(summary: Mapping[str, Any]) -> str:
         "<h2>Without a partner</h2>",
         f"<p>In the reference: {_names(alone['one'])}</p>",
         f"<p>In the other: {_names(alone['other'])}</p>",
-        f"<p>npukit {escape(__version__)}</p>",
     ]
     title = f"npukit compare: {summary['one']['model']}, {summary['other']['model']}"
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style>{''.join(body)}</html>\n"
-    )
+    return html.page(title, "".join(body), _STYLE)
 
 
 def plot(layers: Sequence[Mapping[str, Any]], allowed: float) -> str:

@@ -12,13 +12,14 @@ from npukit_convert.config import write_config
 if TYPE_CHECKING:
     from npukit_convert.conversion import Conversion, StepReport
     from npukit_convert.figures import Figures
-    from npukit_convert.simplify import Step
+    from npukit_convert.rewriting import Step
 
 _INTRODUCTION = (
-    "<p>Every form of the network was executed on the same inputs and compared with the form "
-    "before it. Allowed is a difference of {:g}, times the output's largest number where that is "
+    "<p>Every form of the network was executed on the same inputs and compared with an earlier "
+    "form. Allowed is a difference of {:g}, times the output's largest number where that is "
     "above 1.</p>"
 )
+_TOGETHER = " (measured for {} rewrites together)"
 _FIGURES = ("max abs", "mean abs", "cosine", "SNR dB", "largest number")
 
 
@@ -67,26 +68,33 @@ def _passes(passes: Sequence[Step]) -> str:
     rows = [
         (
             one.name,
-            f"{one.max_abs:.2g}",
+            f"{one.max_abs:.2g}" + (_TOGETHER.format(one.together) if one.together > 1 else ""),
             *(
                 "-" if error is None else f"{error:.2g}"
                 for error in (one.fp16_before, one.fp16_after)
             ),
-            ("kept" if one.kept else f"undone: {one.why}")
-            if one.changes or not one.kept
-            else "nothing to do",
+            "kept" if one.kept else f"undone: {one.why}",
         )
         for one in passes
+        if one.changes or not one.kept
     ]
+    named = {row[0] for row in rows}
+    idle = [one.name for one in passes if one.name not in named]
     lists = "".join(
-        f"<details><summary>{escape(one.name)}: {len(one.changes)} changes</summary><ul>"
+        f"<details><summary>{escape(one.name)}: {_count(one.changes)}</summary><ul>"
         + "".join(f"<li>{escape(change)}</li>" for change in one.changes)
         + "</ul></details>"
         for one in passes
         if one.changes
     )
     head = ("rewrite", "max abs", "fp16 error before", "fp16 error after", "result")
-    return f"{html.table(head, rows)}{lists}"
+    table = html.table(head, rows) if rows else ""
+    nothing = f"<p>Nothing to do: {escape(', '.join(idle))}.</p>" if idle else ""
+    return f"{table}{lists}{nothing}"
+
+
+def _count(changes: Sequence[str]) -> str:
+    return "1 change" if len(changes) == 1 else f"{len(changes)} changes"
 
 
 def _numbers(figures: Figures) -> tuple[str, ...]:

@@ -35,8 +35,8 @@ def tell(made: Conversion, files: Mapping[str, Path], as_json: bool) -> None:
         output.as_json({**to_record(made), "files": paths})
         return
     output.table(
-        f"{made.config.name}: each form against the one before",
-        ("step", "form", "against", "noise max abs", "frames max abs", "cosine", "s"),
+        f"{made.config.name}: each form against an earlier one, max abs on noise and frames",
+        ("step", "form", "against", "noise", "frames", "cosine", "s"),
         [_row(step) for step in made.steps],
     )
     rewrites = [one for step in made.steps for one in step.passes if one.changes or not one.kept]
@@ -48,13 +48,15 @@ def tell(made: Conversion, files: Mapping[str, Path], as_json: bool) -> None:
                 (
                     one.name,
                     str(len(one.changes)),
-                    f"{one.max_abs:.2g}",
+                    f"{one.max_abs:.2g}" + ("*" if one.together > 1 else ""),
                     "-" if one.fp16_added is None else f"{one.fp16_added:+.1e}",
                     "kept" if one.kept else f"undone: {one.why}",
                 )
                 for one in rewrites
             ],
         )
+        if any(one.together > 1 for one in rewrites):
+            output.say("* of all rewrites of a stage together: the network is large")
     for step in made.steps:
         for name, value in step.measured.items():
             output.say(f"{step.name}: {name} {value:.2g}")

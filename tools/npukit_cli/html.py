@@ -17,11 +17,11 @@ summary{cursor:pointer}svg{background:#fafafa;border:1px solid #ddd;max-width:10
 """
 
 
-def page(title: str, body: str) -> str:
-    """A whole page; `body` is HTML, the title is text."""
+def page(title: str, body: str, style: str = "") -> str:
+    """A whole page; `body` is HTML, the title is text; `style` is CSS for this page alone."""
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style>{body}"
+        f"<title>{escape(title)}</title><style>{_STYLE}{style}</style>{body}"
         f"<p>npukit {escape(__version__)}</p></html>\n"
     )
 
@@ -34,5 +34,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    kind = ' class="number"' if text[:1] in "+-0123456789" and text[-1:].isdigit() else ""
+    number = text in ("-", "inf") or (text[:1] in "+-0123456789" and text[-1:].isdigit())
+    kind = ' class="number"' if number else ""
     return f"<td{kind}>{escape(text)}</td>"

@@ -16,14 +16,13 @@ from npukit.errors import DisplayError
 from npukit.files import replacing
 from npukit.frame import Nv21Frame
 from npukit.pipeline import Packet
+from npukit_cli import html
 
 _HEIGHT = 360  # of a picture on the page, in pixels; shown smaller, sharp when enlarged
 _STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1500px;padding:0 1rem;color:#222}
-table{border-collapse:collapse;margin:1rem 0}th,td{padding:.3rem .8rem;border-bottom:1px solid #ddd}
+body{max-width:1500px}
 td+td,th+th{text-align:right}figure{display:inline-block;margin:.3rem}img{display:block;height:240px}
-figcaption{font-size:.85rem;color:#555}.error{color:#b00020;font-weight:600}code{background:#f4f4f4}
-svg{background:#fafafa;border:1px solid #ddd}
+figcaption{font-size:.85rem;color:#555}
 """
 
 
@@ -77,11 +76,7 @@ def write_report(
         f"<p>board: {escape(summary['board'])}; settings: <code>{escape(settings)}</code></p>",
         *(_run_html(run, kept, curve) for run, kept, curve in runs),
     ]
-    page = (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        f"<title>npukit: {escape(summary['skill'])}</title><style>{_STYLE}</style>"
-        f"{''.join(body)}</html>"
-    )
+    page = html.page(f"npukit: {summary['skill']}", "".join(body), _STYLE)
     try:
         with replacing(path) as temporary:
             Path(temporary).write_text(page, encoding="utf-8")
@@ -93,7 +88,7 @@ def _run_html(run: dict[str, Any], kept: Snapshots | None, curve: Sequence[float
     figures = f"{run['fps']} frames/s, {run['cpu_ms_per_frame']} CPU ms/frame"
     parts = [f"<h2>{escape(run['source'])}</h2><p>{run['frames_in']} frames, {figures}</p>"]
     if run["error"]:
-        parts.append(f'<p class="error">{escape(run["error"]["message"])}</p>')
+        parts.append(f'<p class="bad">{escape(run["error"]["message"])}</p>')
     quality = run.get("quality")
     if quality and quality["frames"]:
         parts.append(

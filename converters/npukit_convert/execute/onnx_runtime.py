@@ -41,6 +41,8 @@ class OnnxRuntime(Executor):
         where: str = "",
         outputs: Sequence[str] | None = None,
         preprocess: Mapping[str, Preprocess] | None = None,
+        *,
+        optimised: bool = True,
     ) -> None:
         """Open a network.
 
@@ -49,13 +51,15 @@ class OnnxRuntime(Executor):
             where: its name for messages.
             outputs: of the network; all if not given.
             preprocess: see `Executor`.
+            optimised: let ONNX Runtime rewrite the graph, which is faster; it has rewrites that
+                change the result. Layers are always those of the graph as it is written.
 
         Raises:
             ExecutionError: the file cannot be read, or ONNX Runtime refuses it.
         """
         self._model = model
         where = where or (str(model) if isinstance(model, Path) else "network")
-        self._session = _session(model, where)
+        self._session = _session(model, where, optimised)
         declared = self._session.get_inputs()
         super().__init__(
             where,

@@ -18,7 +18,8 @@ from npukit_convert.onnx_to_caffe.builder import Refusal
 from npukit_convert.onnx_to_caffe.convert import try_caffe
 from npukit_convert.onnx_to_caffe.net import CaffeNet
 from npukit_convert.request import read_request
-from npukit_convert.simplify import ONNXSIM, simplify
+from npukit_convert.rewriting import ONNXSIM
+from npukit_convert.simplify import simplify
 from npukit_convert.steps import Steps
 
 ROUTES = ("onnx", "caffe")

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from npukit.aipp import AippConfig, executor, lower, lowering_error, to_text
-from npukit.arrays import F32
+from npukit.aipp import (
+    AippConfig,
+    AippOp,
+    Rounding,
+    executor,
+    lower,
+    lowering_error,
+    to_text,
+)
+from npukit.arrays import F32, U8
 from npukit.frame import Nv21Frame
 from npukit.om import wrap
 from npukit.preprocess import to_tensor
@@ -61,47 +68,63 @@ def measure(
     """What Ascend's arithmetic changes in the outputs, on real frames.
 
     Returns:
-        `lowering_error`: of a network input, at most, by what AIPP's format can say;
-        `aipp_mean`, `aipp_p99.9`: of an output's numbers, AIPP against float preprocessing, on
-        the same bytes; `fp16_mean`, `fp16_p99.9`, `fp16_max_abs`: emulated fp16 against float32,
-        on AIPP's result.
+        `lowering_error`: of a network input, at most, by what AIPP's format can say. Then mean,
+        99.9th percentile and largest difference of an output's numbers, on the same bytes:
+        `aipp_*`, AIPP against float preprocessing; `rounding_*`, its colour conversion truncated,
+        as documented, against rounded; `fp16_*`, emulated fp16 against float32.
     """
-    exact, rounded = OnnxRuntime(onnx), OnnxRuntime(emulate(onnx))
-    apart: list[F32] = []
-    rounding: list[F32] = []
-    feeder = Feeder(inputs)
+    exact, in_fp16 = OnnxRuntime(onnx), OnnxRuntime(emulate(onnx))
+    apart: dict[str, list[F32]] = {"aipp": [], "rounding": [], "fp16": []}
     for frame in frames:
-        aipp, plain = feeder.frame(frame), feeder.frame(frame)
-        for name, spec in inputs.items():
-            if spec.preprocess is not None:
-                packed = input_tensor(name, spec, name).feed(frame)
-                aipp[name] = executor(spec.preprocess, (spec.shape[3], spec.shape[2]))(packed)
-                plain[name] = to_tensor(spec.preprocess, packed)
-        with_aipp, without, in_fp16 = exact.run(aipp), exact.run(plain), rounded.run(aipp)
-        for name, value in with_aipp.items():
-            apart.append(np.abs(value - without[name]).ravel())
-            rounding.append(np.abs(value - in_fp16[name]).ravel())
-    aipp_apart, fp16_apart = np.concatenate(apart), np.concatenate(rounding)
+        tensors = Feeder(inputs).frame(frame)
+        packed = {
+            name: input_tensor(name, spec, name).feed(frame)
+            for name, spec in inputs.items()
+            if spec.preprocess is not None
+        }
+        aipp = exact.run(tensors | _through_aipp(inputs, packed, Rounding.TRUNCATE))
+        others = {
+            "aipp": exact.run(tensors | _through_floats(inputs, packed)),
+            "rounding": exact.run(tensors | _through_aipp(inputs, packed, Rounding.NEAREST)),
+            "fp16": in_fp16.run(tensors | _through_aipp(inputs, packed, Rounding.TRUNCATE)),
+        }
+        for what, found in others.items():
+            apart[what] += [np.abs(value - found[name]).ravel() for name, value in aipp.items()]
     errors = [lowering_error(s.preprocess) for s in inputs.values() if s.preprocess is not None]
+    figures = {"lowering_error": max(max(error.max_abs) for error in errors)}
+    for what, parts in apart.items():
+        distances = np.concatenate(parts)
+        figures[f"{what}_mean"] = float(distances.mean())
+        figures[f"{what}_p99.9"] = float(np.percentile(distances, _MANY))
+        figures[f"{what}_max_abs"] = float(distances.max())
+    return figures
+
+
+def _through_aipp(
+    inputs: Mapping[str, InputSpec], packed: Mapping[str, U8], rounding: Rounding
+) -> dict[str, F32]:
     return {
-        "lowering_error": max(max(error.max_abs) for error in errors),
-        "aipp_mean": float(aipp_apart.mean()),
-        "aipp_p99.9": float(np.percentile(aipp_apart, _MANY)),
-        "fp16_mean": float(fp16_apart.mean()),
-        "fp16_p99.9": float(np.percentile(fp16_apart, _MANY)),
-        "fp16_max_abs": float(fp16_apart.max()),
+        name: executor(spec.preprocess, (spec.shape[3], spec.shape[2]), rounding)(packed[name])
+        for name, spec in inputs.items()
+        if spec.preprocess is not None
     }
 
 
-def _fields(op: Any) -> dict[str, Any]:
-    """The fields that are set, by the vendor's names; enums as numbers."""
-    found = {}
-    for field in dataclasses.fields(op):
-        value = getattr(op, field.name)
-        if value is None or value == () or isinstance(value, str):
-            continue
-        found[field.name] = list(value) if isinstance(value, tuple) else _number(value)
-    return found
+def _through_floats(inputs: Mapping[str, InputSpec], packed: Mapping[str, U8]) -> dict[str, F32]:
+    return {
+        name: to_tensor(spec.preprocess, packed[name])
+        for name, spec in inputs.items()
+        if spec.preprocess is not None
+    }
+
+
+def _fields(op: AippOp) -> dict[str, Any]:
+    """The fields that are given, by the vendor's names; enums as numbers."""
+    return {
+        name: list(value) if isinstance(value, tuple) else _number(value)
+        for name, value in op.given().items()
+        if not isinstance(value, str)
+    }
 
 
 def _number(value: Any) -> Any:

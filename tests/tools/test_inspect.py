@@ -156,7 +156,24 @@ def test_an_aipp_configuration(npukit: Command) -> None:
     found = inspected(npukit, CFG)
     assert found["kind"] == "AIPP configuration"
     assert found["text"] == CFG.read_text("utf-8")
+    assert found["aipp"]["input 0"]["input_format"] == "YUV420SP_U8"
+    assert found["aipp"]["input 0"]["rbuv_swap_switch"] is True
+    assert found["notes"] == []
     assert "input_format: YUV420SP_U8" in npukit("inspect", CFG).out
+
+
+def test_an_aipp_configuration_with_mistakes(npukit: Command, tmp_path: Path) -> None:
+    path = tmp_path / "one.cfg"
+    path.write_text("aipp_op {\n  aipp_mode: static\n  input_fromat: RGB888_U8\n}\n", "utf-8")
+    refused = npukit("inspect", path)
+    assert refused.code == 1
+    assert "input_format" in refused.err
+    assert f"{path}, line 3, column 3" in refused.err
+    path.write_text(
+        "aipp_op { aipp_mode: static input_format: YUV400_U8 csc_switch: true }", "utf-8"
+    )
+    (note,) = inspected(npukit, path)["notes"]
+    assert note.startswith("the compiler refuses it: ")
 
 
 @pytest.mark.parametrize("name", [SKILL, "portrait_matting", SKILL / "skill.yaml"], ids=str)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from math import prod
 from typing import NamedTuple
 
+from npukit.om import wire
 from npukit_convert.errors import ExecutionError
 
 _NAME, _TYPE, _BLOBS, _LAYER, _OLD_LAYER = 1, 2, 7, 100, 2
 _SHAPE, _DATA, _DOUBLES, _OLD_SIDES = 7, 5, 8, (1, 2, 3, 4)
-_FIXED = {1: 8, 5: 4}  # wire type: bytes
 
 
 class StoredLayer(NamedTuple):
@@ -38,7 +38,7 @@ def read_caffemodel(data: bytes, where: str) -> dict[str, StoredLayer]:
     """
     layers: dict[str, StoredLayer] = {}
     try:
-        for number, value in _fields(memoryview(data)):
+        for number, _, value in wire.fields(memoryview(data)):
             if number == _OLD_LAYER and isinstance(value, memoryview):
                 raise ExecutionError(
                     "the caffemodel is of Caffe's old format (V1)",
@@ -60,7 +60,7 @@ def read_caffemodel(data: bytes, where: str) -> dict[str, StoredLayer]:
 def _layer(data: memoryview) -> StoredLayer:
     name = kind = ""
     blobs = []
-    for number, value in _fields(data):
+    for number, _, value in wire.fields(data):
         if number == _NAME:
             name = str(_bytes(value), "utf-8")
         elif number == _TYPE:
@@ -73,7 +73,7 @@ def _layer(data: memoryview) -> StoredLayer:
 def _blob(data: memoryview, layer: str) -> tuple[int, ...]:
     shape: tuple[int, ...] | None = None
     old, count = [], 0
-    for number, value in _fields(data):
+    for number, _, value in wire.fields(data):
         if number == _SHAPE:
             shape = tuple(_dims(_bytes(value)))
         elif number in _OLD_SIDES and isinstance(value, int):
@@ -88,47 +88,11 @@ def _blob(data: memoryview, layer: str) -> tuple[int, ...]:
 
 
 def _dims(data: memoryview) -> Iterator[int]:
-    for _, value in _fields(data):
+    for _, _, value in wire.fields(data):
         if isinstance(value, int):
             yield value
-            continue
-        place = 0
-        while place < len(value):
-            side, place = _varint(value, place)
-            yield side
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    place = 0
-    while place < len(data):
-        key, place = _varint(data, place)
-        number, wire = key >> 3, key & 7
-        if wire == 0:
-            value, place = _varint(data, place)
-            yield number, value
-            continue
-        if wire == 2:
-            length, place = _varint(data, place)
-        elif wire in _FIXED:
-            length = _FIXED[wire]
         else:
-            raise ValueError(f"wire type {wire} at byte {place}")
-        if place + length > len(data):
-            raise ValueError(f"a field of {length} bytes, {len(data) - place} are left")
-        yield number, data[place : place + length]
-        place += length
-
-
-def _varint(data: memoryview, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[place]
-        value |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
-        if byte < 0x80:
-            return value, place
-        if shift > 63:
-            raise ValueError(f"a number without an end at byte {place}")
+            yield from wire.read_varints(value)
 
 
 def _bytes(value: int | memoryview) -> memoryview:

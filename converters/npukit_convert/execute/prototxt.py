@@ -16,6 +16,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _OPEN = {"{": "}", "<": ">"}
+_DEEPEST = 100  # messages in messages, as protobuf's own readers allow
 
 
 @dataclass
@@ -62,9 +63,13 @@ class _Reader:
         self._where = where
         self._tokens = self._split(text)
         self._next = next(self._tokens)
+        self._depth = 0
 
     def message(self, line: int, until: str) -> Message:
         found = Message(line)
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise self._wrong(line, f"over {_DEEPEST} messages in one another")
         while self._next[1] != until:
             at, name = self._take()
             if not re.fullmatch(r"[A-Za-z_]\w*", name):
@@ -72,6 +77,7 @@ class _Reader:
                 raise self._wrong(at, f"{shown} where the name of a field was expected")
             found.fields += [(name, value) for value in self._values(name)]
         self._take()
+        self._depth -= 1
         return found
 
     def _values(self, name: str) -> list[str | Message]:

@@ -267,7 +267,9 @@ def test_ctrl_c_is_130_and_leaves_a_playable_part(
     assert "Traceback" not in err
     with av.open(str(part)) as container:
         count = sum(1 for _ in container.decode(video=0))
-    assert count == told["counts"]["frames shown"] > 0
+    # The interrupt may fall between a frame and its being counted.
+    assert count - told["counts"]["frames shown"] in (0, 1)
+    assert count > 0
     assert not (tmp_path / "out.mp4").exists()
 
 

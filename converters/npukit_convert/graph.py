@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.version_converter
 import onnx_ir as ir
 from numpy.typing import ArrayLike, NDArray
 from onnx_ir.passes.common import (
@@ -19,19 +20,43 @@ from npukit_convert.errors import ConversionError
 
 Array = NDArray[Any]
 
+OPSET = 13
+_OWN = ("", "ai.onnx")
+
 
 def read_graph(data: bytes, where: str = "") -> ir.Model:
     """The graph of ONNX bytes: constants as initializers, shapes inferred.
 
+    A graph of an older opset is raised to `OPSET`, whose forms of the operators all else knows.
+
     Raises:
-        ConversionError: the bytes are no ONNX model.
+        ConversionError: the bytes are no ONNX model, or of an opset that cannot be raised.
     """
     try:
-        model = ir.from_proto(onnx.load_model_from_string(data))
-    except Exception as error:  # protobuf and onnx_ir raise many kinds
+        proto = onnx.load_model_from_string(data)
+    except Exception as error:  # protobuf raises many kinds
+        raise ConversionError(f"not an ONNX model: {error}", where=where) from error
+    proto = _raised(proto, where)
+    try:
+        model = ir.from_proto(proto)
+    except Exception as error:  # onnx_ir raises many kinds
         raise ConversionError(f"not an ONNX model: {error}", where=where) from error
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     return tidy(model)
+
+
+def _raised(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
+    version = next((item.version for item in proto.opset_import if item.domain in _OWN), OPSET)
+    if version >= OPSET:
+        return proto
+    try:
+        return onnx.version_converter.convert_version(proto, OPSET)
+    except Exception as error:  # C++ errors come as many kinds
+        raise ConversionError(
+            f"opset {version} cannot be raised to {OPSET}: {error}",
+            where=where,
+            hint=f"export the network again with opset_version={OPSET}",
+        ) from error
 
 
 def write_graph(model: ir.Model) -> bytes:

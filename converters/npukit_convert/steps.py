@@ -138,7 +138,13 @@ class Steps:
         """ONNX to Caffe, by way of operators that Caffe has."""
         form = caffe_form(self._config)
         lowered = lower(self._simplified, form, self._config.passes.off)
-        net = to_caffe(read_graph(lowered.onnx), form, self._config.name)
+        try:
+            net = to_caffe(read_graph(lowered.onnx), form, self._config.name)
+        except ConversionError as error:
+            undone = [f"{step.name}: {step.why}" for step in lowered.steps if not step.kept]
+            if undone:
+                error.hint = f"these rewrites were undone, which may be why: {'; '.join(undone)}"
+            raise
         self.made.caffe = net
         prototxt, caffemodel = caffe_files(net)
         with tempfile.TemporaryDirectory(prefix="npukit-caffe-") as folder:

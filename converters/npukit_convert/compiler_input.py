@@ -119,7 +119,7 @@ def find_target(named: str) -> Target:
 def _made(
     name: str, onnx: bytes, inputs: Mapping[str, InputSpec], route: str, target: str | None
 ) -> CompilerInput:
-    plain = read_graph(onnx, name)
+    plain = read_graph(onnx, name, raised=False)
     if route == "onnx":
         return CompilerInput(name, route, target, inputs, plain, plain)
     if route != "caffe":

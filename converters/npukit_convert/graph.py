@@ -24,10 +24,13 @@ OPSET = 13
 _OWN = ("", "ai.onnx")
 
 
-def read_graph(data: bytes, where: str = "") -> ir.Model:
+def read_graph(data: bytes, where: str = "", raised: bool = True) -> ir.Model:
     """The graph of ONNX bytes: constants as initializers, shapes inferred.
 
-    A graph of an older opset is raised to `OPSET`, whose forms of the operators all else knows.
+    Args:
+        data: the model.
+        where: its name, for messages.
+        raised: bring an older opset to `OPSET`, whose forms of the operators all passes know.
 
     Raises:
         ConversionError: the bytes are no ONNX model, or of an opset that cannot be raised.
@@ -36,7 +39,8 @@ def read_graph(data: bytes, where: str = "") -> ir.Model:
         proto = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf raises many kinds
         raise ConversionError(f"not an ONNX model: {error}", where=where) from error
-    proto = _raised(proto, where)
+    if raised:
+        proto = _raised(proto, where)
     try:
         model = ir.from_proto(proto)
     except Exception as error:  # onnx_ir raises many kinds

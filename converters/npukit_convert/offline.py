@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 
 from npukit.aipp import (
-    AippConfig,
     AippOp,
     Rounding,
     executor,
-    lower,
     lowering_error,
     to_text,
 )
@@ -23,28 +21,13 @@ from npukit.preprocess import to_tensor
 from npukit.runtime.base import input_tensor
 from npukit.runtime.build import SimulatorBuild
 from npukit.runtime.declaration import InputSpec
+from npukit_convert.aipp_file import aipp_config
 from npukit_convert.execute.onnx_runtime import OnnxRuntime
 from npukit_convert.feeds import Feeder
 from npukit_convert.fp16 import emulate
 from npukit_convert.om_graph import om_graph
 
 _MANY = 99.9  # per cent of an output's numbers
-
-
-def aipp_config(inputs: Mapping[str, InputSpec]) -> AippConfig | None:
-    """The configuration of a network's pictures; None for a network without any.
-
-    Raises:
-        AippError: AIPP cannot do what an input declares.
-    """
-    configs = [
-        lower(spec.preprocess, rank, (spec.shape[3], spec.shape[2]))
-        for rank, spec in enumerate(inputs.values())
-        if spec.preprocess is not None
-    ]
-    if not configs:
-        return None
-    return AippConfig(aipp_op=tuple(op for config in configs for op in config.aipp_op))
 
 
 def wrap_offline(build: SimulatorBuild, onnx: bytes) -> tuple[bytes, str | None]:
@@ -55,7 +38,7 @@ def wrap_offline(build: SimulatorBuild, onnx: bytes) -> tuple[bytes, str | None]
         onnx: the network as readers of the file should see it.
     """
     config = aipp_config(build.inputs)
-    if config is None:
+    if not config.aipp_op:
         return wrap(build, om_graph(onnx)), None
     pictures = [name for name, spec in build.inputs.items() if spec.preprocess is not None]
     fields = {name: _fields(op) for name, op in zip(pictures, config.aipp_op, strict=True)}

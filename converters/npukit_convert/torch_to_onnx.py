@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from npukit_convert.errors import ConversionError
+from npukit_convert.graph import OPSET
 
 if TYPE_CHECKING:
     from torch import nn
-
-OPSET = 13
 
 
 def export(

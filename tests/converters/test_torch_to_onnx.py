@@ -12,7 +12,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'npukit[torch]'")
 
 from npukit_convert.errors import ConversionError  # noqa: E402 - after the skip
-from npukit_convert.torch_to_onnx import OPSET, export  # noqa: E402
+from npukit_convert.graph import OPSET  # noqa: E402
+from npukit_convert.torch_to_onnx import export  # noqa: E402
 
 PICTURE = (1, 3, 8, 16)
 BOTH = {"image": PICTURE, "alpha_prev": (1, 1, 8, 16)}

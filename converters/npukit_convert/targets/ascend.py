@@ -8,6 +8,7 @@ from npukit import aipp
 from npukit.errors import ConfigError
 from npukit.profiles import Target
 from npukit.runtime.declaration import InputSpec
+from npukit_convert.aipp_file import aipp_config
 from npukit_convert.compilers.ascend_errors import Problem, problems
 from npukit_convert.compilers.atc import Atc
 from npukit_convert.compilers.command import CAFFE, Command, Request
@@ -63,7 +64,9 @@ class AscendCompiler(TargetCompiler):
         pictures = [one for one, declared in spec.items() if declared.preprocess is not None]
         if pictures:
             sized = not self._options.dynamic_image_size
-            files[_aipp_file(name)] = (self._aipp or _lowered(spec, sized)).encode()
+            files[_aipp_file(name)] = (
+                self._aipp or aipp.to_text(aipp_config(spec, sized))
+            ).encode()
         job = self._job(name, float_model.form, files, spec, calibration, precision_plan)
         host = self._host()
         result = host.run(job, self._tell)
@@ -200,18 +203,3 @@ def _origin(problem: Problem, model: FloatModel) -> str:
 
 def _aipp_file(name: str) -> str:
     return f"{name}.aipp.cfg"
-
-
-def _lowered(spec: Mapping[str, InputSpec], sized: bool) -> str:
-    """The AIPP file of all declared pictures, `sized` where each has one size.
-
-    Raises:
-        AippError: a declaration that AIPP cannot do.
-    """
-    blocks: list[aipp.AippOp] = []
-    for rank, declared in enumerate(spec.values()):
-        if declared.preprocess is not None:
-            height, width = declared.shape[2:]
-            size = (width, height) if sized else None
-            blocks += aipp.lower(declared.preprocess, rank, size).aipp_op
-    return aipp.to_text(aipp.AippConfig(aipp_op=tuple(blocks)))

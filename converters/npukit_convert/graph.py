@@ -21,7 +21,7 @@ from npukit_convert.errors import ConversionError
 Array = NDArray[Any]
 
 OPSET = 13
-_OWN = ("", "ai.onnx")
+OWN_DOMAINS = ("", "ai.onnx")
 
 
 def read_graph(data: bytes, where: str = "", raised: bool = True) -> ir.Model:
@@ -50,7 +50,9 @@ def read_graph(data: bytes, where: str = "", raised: bool = True) -> ir.Model:
 
 
 def _raised(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
-    version = next((item.version for item in proto.opset_import if item.domain in _OWN), OPSET)
+    version = next(
+        (item.version for item in proto.opset_import if item.domain in OWN_DOMAINS), OPSET
+    )
     if version >= OPSET:
         return proto
     try:

@@ -9,8 +9,8 @@ from pathlib import Path
 import onnx
 
 from npukit_convert.errors import ConversionError
+from npukit_convert.graph import OWN_DOMAINS
 
-_OWN_DOMAINS = ("", "ai.onnx")
 _MOST_SIDES = 4  # of a tensor that goes in or out: NCHW
 _MOST_BYTES = 2**31 - 1  # what a protobuf message may hold
 
@@ -149,7 +149,7 @@ def _operators(model: onnx.ModelProto) -> list[str]:
     strange = [
         f"{node.op_type} of domain {node.domain!r} (node {node.name!r})"
         for node in model.graph.node
-        if node.domain not in _OWN_DOMAINS and node.op_type not in own
+        if node.domain not in OWN_DOMAINS and node.op_type not in own
     ]
     if not strange:
         return []

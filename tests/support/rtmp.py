@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
+from support.servers import wait_for_port
 
 _MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
 _CONFIG = """
@@ -61,16 +61,7 @@ class RtmpServer:
     def start(self) -> None:
         """Returns when it takes connections."""
         self._process = subprocess.Popen(self._command)
-        deadline = time.monotonic() + _START_S
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1.0).close()
-            except OSError:
-                assert time.monotonic() < deadline, self.log()
-                assert self._process.poll() is None, self.log()
-                time.sleep(0.02)
-            else:
-                return
+        wait_for_port(self._process, self.port, self.log, _START_S)
 
     def stop(self) -> None:
         """Killed: no goodbye on any connection. May be called twice."""

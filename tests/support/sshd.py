@@ -7,10 +7,10 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
+from support.servers import wait_for_port
 
 _CONFIG = """
 ListenAddress 127.0.0.1
@@ -88,16 +88,7 @@ class SshServer:
         """Returns when it takes connections."""
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(self._command, stderr=log)
-        deadline = time.monotonic() + _START_S
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1.0).close()
-            except OSError:
-                assert time.monotonic() < deadline, self.log()
-                assert self._process.poll() is None, self.log()
-                time.sleep(0.02)
-            else:
-                return
+        wait_for_port(self._process, self.port, self.log, _START_S)
 
     def stop(self) -> None:
         """No new connections; may be called twice."""

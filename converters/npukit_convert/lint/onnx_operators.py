@@ -8,10 +8,8 @@ from typing import Any, ClassVar
 import onnx_ir as ir
 
 from npukit.operator_tables import Limit
-from npukit_convert.graph import attribute, constant, operand, shape
+from npukit_convert.graph import OWN_DOMAINS, attribute, constant, operand, shape
 from npukit_convert.lint.base import Finding, Rule, Severity, Subject
-
-_OWN_DOMAINS = ("", "ai.onnx")
 
 
 class OnnxOperators(Rule):
@@ -25,7 +23,7 @@ class OnnxOperators(Rule):
             return []
         found = list(self._opset(subject))
         for node in subject.network.given.graph:
-            if node.domain not in _OWN_DOMAINS or node.op_type not in subject.table.operators:
+            if node.domain not in OWN_DOMAINS or node.op_type not in subject.table.operators:
                 found.append(self._unknown(node, subject))
                 continue
             for limit in subject.table.limits:
@@ -37,7 +35,7 @@ class OnnxOperators(Rule):
 
     def _unknown(self, node: ir.Node, subject: Subject) -> Finding:
         instead = subject.table.instead.get(node.op_type, "operators that the compiler has")
-        if node.domain not in _OWN_DOMAINS:
+        if node.domain not in OWN_DOMAINS:
             instead = "ONNX's own operators"
         return self.finding(
             Severity.UNSUPPORTED, node, f"{subject.table.title}, has no {node.op_type}",

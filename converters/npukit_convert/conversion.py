@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from npukit.runtime.build import SimulatorBuild
 from npukit_convert.config import ConvertConfig
 from npukit_convert.errors import CompilerMissing
+from npukit_convert.figures import Spread
 from npukit_convert.onnx_to_caffe.caffemodel import write_caffemodel
 from npukit_convert.onnx_to_caffe.net import CaffeNet
 from npukit_convert.onnx_to_caffe.prototxt import to_prototxt
@@ -28,7 +29,7 @@ class StepReport:
         verified: against the form before; None for the first form.
         passes: the rewrites of the graph.
         notes: what a person should know.
-        measured: further figures, by name.
+        measured: what the chip's arithmetic changes in the outputs, by what is changed.
     """
 
     name: str
@@ -37,7 +38,7 @@ class StepReport:
     verified: Verified | None = None
     passes: tuple[PassStep, ...] = ()
     notes: tuple[str, ...] = ()
-    measured: Mapping[str, float] = field(default_factory=dict)
+    measured: Mapping[str, Spread] = field(default_factory=dict)
 
 
 @dataclass

@@ -44,6 +44,24 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """How far the numbers of outputs are from a reference's, all of them together.
+
+    Attributes:
+        mean, p99_9, max_abs: of the distances, in the outputs' own unit.
+        above: the share, 0..1, of distances above `NOTABLE`.
+    """
+
+    mean: float
+    p99_9: float
+    max_abs: float
+    above: float
+
+
+NOTABLE = 1e-3  # about the step of float16 below 1
+
+
+@dataclass(frozen=True)
 class Thresholds:
     """How far two executions may be apart.
 
@@ -102,6 +120,16 @@ def difference(reference: F32, found: F32) -> Figures:
         cosine=_cosine(one, other),
         snr_db=_decibels(float(one @ one), float(apart @ apart)),
         peak=float(max(np.abs(one).max(), np.abs(other).max())),
+    )
+
+
+def spread(distances: F32) -> Spread:
+    """Of absolute differences, of any shape."""
+    return Spread(
+        float(distances.mean()),
+        float(np.percentile(distances, 99.9)),
+        float(distances.max()),
+        float((distances > NOTABLE).mean()),
     )
 
 

@@ -24,10 +24,11 @@ from npukit.runtime.declaration import InputSpec
 from npukit_convert.aipp_file import aipp_config
 from npukit_convert.execute.onnx_runtime import OnnxRuntime
 from npukit_convert.feeds import Feeder
+from npukit_convert.figures import Spread, spread
 from npukit_convert.fp16 import emulate
 from npukit_convert.om_graph import om_graph
 
-_MANY = 99.9  # per cent of an output's numbers
+AIPP, ROUNDING, FP16 = "AIPP", "AIPP rounding", "fp16"
 
 
 def wrap_offline(build: SimulatorBuild, onnx: bytes) -> tuple[bytes, str | None]:
@@ -47,17 +48,15 @@ def wrap_offline(build: SimulatorBuild, onnx: bytes) -> tuple[bytes, str | None]
 
 def measure(
     onnx: bytes, inputs: Mapping[str, InputSpec], frames: Sequence[Nv21Frame]
-) -> dict[str, float]:
-    """What Ascend's arithmetic changes in the outputs, on real frames.
+) -> dict[str, Spread]:
+    """What Ascend's arithmetic changes in the outputs: on real frames, each time the same bytes.
 
     Returns:
-        `lowering_error`: of a network input, at most, by what AIPP's format can say. Then mean,
-        99.9th percentile and largest difference of an output's numbers, on the same bytes:
-        `aipp_*`, AIPP against float preprocessing; `rounding_*`, its colour conversion truncated,
-        as documented, against rounded; `fp16_*`, emulated fp16 against float32.
+        `AIPP`, against float preprocessing; `AIPP rounding`, its colour conversion truncated, as
+        documented, against rounded; `fp16`, emulated, against float32 behind the same AIPP.
     """
     exact, in_fp16 = OnnxRuntime(onnx), OnnxRuntime(emulate(onnx))
-    apart: dict[str, list[F32]] = {"aipp": [], "rounding": [], "fp16": []}
+    apart: dict[str, list[F32]] = {AIPP: [], ROUNDING: [], FP16: []}
     for frame in frames:
         tensors = Feeder(inputs).frame(frame)
         packed = {
@@ -67,20 +66,20 @@ def measure(
         }
         aipp = exact.run(tensors | _through_aipp(inputs, packed, Rounding.TRUNCATE))
         others = {
-            "aipp": exact.run(tensors | _through_floats(inputs, packed)),
-            "rounding": exact.run(tensors | _through_aipp(inputs, packed, Rounding.NEAREST)),
-            "fp16": in_fp16.run(tensors | _through_aipp(inputs, packed, Rounding.TRUNCATE)),
+            AIPP: exact.run(tensors | _through_floats(inputs, packed)),
+            ROUNDING: exact.run(tensors | _through_aipp(inputs, packed, Rounding.NEAREST)),
+            FP16: in_fp16.run(tensors | _through_aipp(inputs, packed, Rounding.TRUNCATE)),
         }
         for what, found in others.items():
             apart[what] += [np.abs(value - found[name]).ravel() for name, value in aipp.items()]
+    return {what: spread(np.concatenate(parts)) for what, parts in apart.items()}
+
+
+def lowering_note(inputs: Mapping[str, InputSpec]) -> str:
+    """How exactly AIPP's format can say the declared scaling."""
     errors = [lowering_error(s.preprocess) for s in inputs.values() if s.preprocess is not None]
-    figures = {"lowering_error": max(max(error.max_abs) for error in errors)}
-    for what, parts in apart.items():
-        distances = np.concatenate(parts)
-        figures[f"{what}_mean"] = float(distances.mean())
-        figures[f"{what}_p99.9"] = float(np.percentile(distances, _MANY))
-        figures[f"{what}_max_abs"] = float(distances.max())
-    return figures
+    most = max(max(error.max_abs) for error in errors)
+    return f"AIPP's float16 scaling is within {most:.2g} of the declared one"
 
 
 def _through_aipp(

@@ -75,7 +75,7 @@ def step_to_dict(step: StepReport) -> dict[str, Any]:
             for one in step.passes
         ],
         "notes": list(step.notes),
-        "measured": dict(step.measured),
+        "measured": {what: asdict(one) for what, one in step.measured.items()},
     }
 
 

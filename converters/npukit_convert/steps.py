@@ -27,10 +27,10 @@ from npukit_convert.errors import ConversionError
 from npukit_convert.execute.caffe_opencv import CaffeOpenCV
 from npukit_convert.execute.onnx_runtime import OnnxRuntime
 from npukit_convert.feeds import Feeder, read_pictures
-from npukit_convert.figures import Thresholds
+from npukit_convert.figures import Spread, Thresholds
 from npukit_convert.fp16 import emulate
 from npukit_convert.graph import module_path, read_graph, shape
-from npukit_convert.offline import measure, wrap_offline
+from npukit_convert.offline import lowering_note, measure, wrap_offline
 from npukit_convert.onnx_to_caffe.convert import to_caffe
 from npukit_convert.passes.split_state_input import PICTURE, SplitStateInput
 from npukit_convert.record import versions
@@ -62,7 +62,7 @@ class Done:
     verified: Verified | None = None
     passes: tuple[PassStep, ...] = ()
     notes: tuple[str, ...] = ()
-    measured: Mapping[str, float] = field(default_factory=dict)
+    measured: Mapping[str, Spread] = field(default_factory=dict)
 
 
 class Steps:
@@ -200,9 +200,11 @@ class Steps:
         self.made.offline, self.made.aipp = wrap_offline(build, self.made.onnx)
         if self.made.aipp is None:
             return Done()
+        exact = lowering_note(self._inputs)
         if not self._frames:
-            return Done(notes=("no frames in verify.frames: what AIPP changes was not measured",))
-        return Done(measured=measure(self.made.onnx, self._inputs, self._frames))
+            unknown = "no frames in verify.frames: what AIPP changes was not measured"
+            return Done(notes=(exact, unknown))
+        return Done(notes=(exact,), measured=measure(self.made.onnx, self._inputs, self._frames))
 
     def compile(self) -> Done:
         """What the board runs."""

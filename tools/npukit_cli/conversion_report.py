@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 from npukit_cli import html
 from npukit_convert.config import write_config
+from npukit_convert.figures import NOTABLE
 
 if TYPE_CHECKING:
     from npukit_convert.conversion import Conversion, StepReport
-    from npukit_convert.figures import Figures
+    from npukit_convert.figures import Figures, Spread
     from npukit_convert.rewriting import Step
 
 _INTRODUCTION = (
@@ -20,6 +21,7 @@ _INTRODUCTION = (
     "above 1.</p>"
 )
 _TOGETHER = " (measured for {} rewrites together)"
+MEASURED = ("changed by", "mean", "p99.9", "largest", f"above {NOTABLE:g}")
 _FIGURES = ("max abs", "mean abs", "cosine", "SNR dB", "largest number")
 
 
@@ -43,6 +45,15 @@ def conversion_page(made: Conversion) -> str:
     return html.page(f"npukit convert: {config.name}", "".join(body))
 
 
+def measured_rows(measured: Mapping[str, Spread]) -> list[tuple[str, ...]]:
+    """A row of `MEASURED` for each thing that is changed."""
+    return [
+        (what, *(f"{value:.2g}" for value in (one.mean, one.p99_9, one.max_abs)),
+         f"{100.0 * one.above:.2g} %")
+        for what, one in measured.items()
+    ]  # fmt: skip
+
+
 def _step(step: StepReport) -> str:
     parts = [f"<h2>{escape(step.name)}</h2><p>{escape(step.does)} ({step.seconds:.2f} s)</p>"]
     parts += [f"<p>Note: {escape(note)}</p>" for note in step.notes]
@@ -57,8 +68,8 @@ def _step(step: StepReport) -> str:
         rows += [(f"output {name}", *_numbers(one)) for name, one in done.outputs.items()]
         parts.append(html.table(("worst of", *_FIGURES), rows))
     if step.measured:
-        rows = [(name, f"{value:.3g}") for name, value in step.measured.items()]
-        parts.append(html.table(("measured on real frames", "value"), rows))
+        parts.append("<p>What the chip's arithmetic changes in the outputs, on real frames:</p>")
+        parts.append(html.table(MEASURED, measured_rows(step.measured)))
     if step.passes:
         parts.append(_passes(step.passes))
     return "".join(parts)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from npukit.errors import ConfigError
 from npukit.files import replacing
 from npukit_cli import output
-from npukit_cli.conversion_report import conversion_page
+from npukit_cli.conversion_report import MEASURED, conversion_page, measured_rows
 from npukit_convert.chain import Planned, convert, plan, step_names
 from npukit_convert.config import ConvertConfig, write_config
 from npukit_convert.conversion import Conversion, StepReport
@@ -58,8 +58,12 @@ def tell(made: Conversion, files: Mapping[str, Path], as_json: bool) -> None:
         if any(one.together > 1 for one in rewrites):
             output.say("* of all rewrites of a stage together: the network is large")
     for step in made.steps:
-        for name, value in step.measured.items():
-            output.say(f"{step.name}: {name} {value:.2g}")
+        if step.measured:
+            output.table(
+                f"{step.name}: what the chip's arithmetic changes in the outputs, on frames",
+                MEASURED,
+                measured_rows(step.measured),
+            )
         for note in step.notes:
             output.say(f"note: {note}")
     for path in files.values():

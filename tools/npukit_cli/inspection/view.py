@@ -56,6 +56,15 @@ def _facts(found: Description) -> Iterator[tuple[str, str]]:
     if found.aipp is not None:
         yield "AIPP", ", ".join(found.aipp) or "none"
     for label, value in found.facts.items():
+        yield from _lines(label, value)
+
+
+def _lines(label: str, value: Any) -> Iterator[tuple[str, str]]:
+    """A row for a value; for mappings of mappings one for each of these."""
+    if isinstance(value, dict) and any(isinstance(item, dict) for item in value.values()):
+        for key, item in value.items():
+            yield from _lines(f"{label} {key}", item)
+    else:
         yield label, _text(value)
 
 

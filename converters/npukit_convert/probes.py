@@ -24,6 +24,9 @@ _REGIMES = ((1.0, 0.0), (0.02, 0.0), (0.01, 5.0), (30.0, 0.0))
 LARGE = 300_000
 # Differences are relative to the largest output, but never to less than this.
 _FLOOR = 0.1
+# A rewrite rounds anew in its layers, a changed input once; but above the second number anything
+# could hide.
+_LAYERS, _STEEPEST = 4.0, 1e-2
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,31 @@ def difference(before: Sequence[Outputs], after: Sequence[Outputs]) -> tuple[flo
             scale = max(_FLOOR, float(np.abs(finite).max()) if finite.size else 0.0)
             absolute, relative = max(absolute, worst), max(relative, worst / scale)
     return absolute, relative
+
+
+def conditions(onnx: bytes, feeds: Sequence[Feeds], found: Sequence[Outputs]) -> list[float]:
+    """How much of the difference of two versions may be rounding, relative, for each of the feeds.
+
+    A network can be so steep at an input that no two orders of summation agree: what it makes of
+    the same input with the last digit of each number changed says how steep.
+
+    Args:
+        onnx, feeds: a network and what it was given.
+        found: its outputs.
+    """
+    random = np.random.default_rng(0)
+    shaken = [{name: _shaken(value, random) for name, value in one.items()} for one in feeds]
+    return [
+        min(_STEEPEST, _LAYERS * difference([one], [other])[1])
+        for one, other in zip(found, outputs(onnx, shaken), strict=True)
+    ]
+
+
+def _shaken(value: Array, random: np.random.Generator) -> Array:
+    if value.dtype != np.float32:
+        return value
+    towards: Array = np.where(random.integers(0, 2, value.shape), np.inf, -np.inf)
+    return np.nextafter(value, towards.astype(np.float32))
 
 
 def _largest(one: Array, other: Array) -> float:

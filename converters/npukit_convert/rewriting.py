@@ -250,12 +250,20 @@ class Runner:
                 fp16_before=probes.difference(exact, self._in_fp16)[1],
                 fp16_after=probes.difference(exact, in_fp16)[1],
             )
-        if not relative <= self._tolerance:
+        if not relative <= self._tolerance and not self._is_rounding(after):
             why = f"outputs differ by {max_abs:.2g}, {relative:.2g} of the largest"
             return step, f"{why}; allowed is {self._tolerance:.2g}"
         self._onnx, self._feeds = onnx, feeds
         self._outputs, self._in_fp16 = after, in_fp16
         return step, ""
+
+    def _is_rounding(self, after: Sequence[probes.Outputs]) -> bool:
+        """Whether all that differs too much does so where the network is that steep."""
+        allowed = probes.conditions(self._onnx, self._feeds, self._outputs)
+        return all(
+            probes.difference([one], [other])[1] <= max(self._tolerance, most)
+            for one, other, most in zip(self._outputs, after, allowed, strict=True)
+        )
 
     def _written(self) -> bytes:
         assert self._model is not None  # noqa: S101 - a pass has just changed it

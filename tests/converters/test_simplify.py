@@ -151,6 +151,32 @@ def test_a_wrong_pass_within_the_tolerance_is_kept_with_its_difference() -> None
     assert result.relative > first.relative  # of all the rounds
 
 
+class RoundsAnew(Scales):
+    """Right, but for the last digit: a Relu's result as 3 times its third."""
+
+    def apply(self, model: ir.Model, form: str) -> list[str]:
+        found = [one for one in model.graph if one.op_type == "Relu" and one.name != "third"]
+        for node in found:
+            rewriter = Rewriter(node)
+            relu = rewriter.add("Relu", [node.inputs[0]])
+            relu.producer().name = "third"
+            third = rewriter.add("Mul", [relu, rewriter.constant(1.0 / 3.0)])
+            rewriter.replace(rewriter.add("Mul", [third, rewriter.constant(3.0)]))
+        return ["rounds anew"] if found else []
+
+
+def test_what_is_rounding_of_a_steep_network_is_kept() -> None:
+    steep = graph(
+        "(float[1,64] x) => (float[1,64] y) { r = Relu(x) s = Mul(r, by) y = Sin(s) }",
+        by=np.array(100.0),
+    )
+    (step, *_) = run(RoundsAnew(), steep).steps
+    assert step.kept
+    assert step.max_abs > 1e-4, "else the test shows nothing"
+    (wrong, *_) = run(Scales(), steep).steps
+    assert not wrong.kept
+
+
 def test_the_whole_order_on_a_small_network() -> None:
     result = simplify(block(), "caffe")
     names = [step.name for step in result.steps]

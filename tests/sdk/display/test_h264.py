@@ -1,6 +1,5 @@
 """Raw H.264 files: Annex B as players read it, and what is left when the run ends early."""
 
-import signal
 import subprocess
 import sys
 from fractions import Fraction
@@ -10,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from support.decoded import counters, decode, pattern, planes, psnr
+from support.killed import show_and_be_killed
 
 from npukit.color import Color, Matrix, Range
 from npukit.display import open_sink
@@ -131,24 +131,7 @@ def test_cut_short_it_is_a_part(tmp_path, count: int) -> None:
 
 
 def test_a_killed_process_leaves_a_part_that_can_be_played(tmp_path) -> None:
-    script = f"""
-import time
-from npukit.capture import open_source
-from npukit.display import open_sink
-sink = open_sink({str(tmp_path / "out.h264")!r})
-for captured in open_source("pattern:320x240,frames=150").frames():
-    sink.show(captured.frame, captured.time_s)
-print("shown", flush=True)
-time.sleep(600)
-"""
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
-    try:
-        assert process.stdout.readline() == b"shown\n"
-    finally:
-        process.kill()
-        process.wait(timeout=60)
-        process.stdout.close()
-    assert process.returncode == -signal.SIGKILL
+    show_and_be_killed(tmp_path / "out.h264")
     seen = counters(tmp_path / "out.part.h264")
     assert len(seen) >= 110  # the encoder looks some frames ahead
     assert seen == list(range(len(seen)))

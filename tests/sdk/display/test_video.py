@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from support.killed import show_and_be_killed
 
 from npukit.capture import open_source
 from npukit.capture.pattern import read_counter
@@ -189,24 +189,7 @@ def test_the_part_can_be_played_while_it_grows(tmp_path, request, fallback: bool
 def test_a_killed_process_leaves_a_part_that_can_be_played(tmp_path) -> None:
     final = tmp_path / "out.mp4"
     final.write_bytes(b"an older result")
-    script = f"""
-import time
-from npukit.capture import open_source
-from npukit.display import open_sink
-sink = open_sink({str(final)!r})
-for captured in open_source("pattern:320x240,frames=150").frames():
-    sink.show(captured.frame, captured.time_s)
-print("shown", flush=True)
-time.sleep(600)
-"""
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
-    try:
-        assert process.stdout.readline() == b"shown\n"
-    finally:
-        process.kill()
-        process.wait(timeout=60)
-        process.stdout.close()
-    assert process.returncode == -signal.SIGKILL
+    show_and_be_killed(final)
     seen = counters(tmp_path / "out.part.mp4")
     assert len(seen) >= 90
     assert seen == list(range(len(seen)))

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from npukit_cli.commands._network_options import NetworkFile, Precision, Shapes
+
 
 def _complete_board(incomplete: str) -> list[str]:
     from npukit_cli.pacing import known_boards
@@ -14,12 +16,7 @@ def _complete_board(incomplete: str) -> list[str]:
 
 
 def estimate(
-    model: Annotated[
-        str | None,
-        typer.Argument(
-            help="model.onnx, convert.yaml, a simulator build, or net.py:build (torch)."
-        ),
-    ] = None,
+    model: Annotated[str | None, NetworkFile] = None,
     board: Annotated[
         str | None,
         typer.Option(
@@ -28,9 +25,7 @@ def estimate(
             autocompletion=_complete_board,
         ),
     ] = None,
-    precision: Annotated[
-        str, typer.Option(metavar="fp16|int8", help="That the board computes in.")
-    ] = "fp16",
+    precision: Precision = "fp16",
     route: Annotated[
         str | None,
         typer.Option(
@@ -38,12 +33,7 @@ def estimate(
             help="What the compiler gets. Default: what the board's compiler reads.",
         ),
     ] = None,
-    shape: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=1,3,H,W", help="Of an input that the model does not fix. May be repeated."
-        ),
-    ] = None,
+    shape: Shapes = None,
     layers: Annotated[
         bool, typer.Option("--layers", help="Show every layer, in the order of execution.")
     ] = False,

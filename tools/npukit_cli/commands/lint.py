@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from npukit_cli.commands._network_options import NetworkFile, Precision, Shapes
+
 
 def _complete_target(incomplete: str) -> list[str]:
     from npukit import profiles
@@ -14,12 +16,7 @@ def _complete_target(incomplete: str) -> list[str]:
 
 
 def lint(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="model.onnx, convert.yaml, a simulator build, or net.py:build (torch)."
-        ),
-    ],
+    model: Annotated[str, NetworkFile],
     target: Annotated[
         str | None,
         typer.Option(
@@ -47,21 +44,14 @@ def lint(
         str | None,
         typer.Option(metavar="BOARD", help="That times are estimated for. Default: a fitting one."),
     ] = None,
-    precision: Annotated[
-        str, typer.Option(metavar="fp16|int8", help="That the board computes in.")
-    ] = "fp16",
+    precision: Precision = "fp16",
     content: Annotated[
         str | None,
         typer.Option(
             metavar="WIDTHxHEIGHT", help="Of the pictures. Default: what the board's camera gives."
         ),
     ] = None,
-    shape: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=1,3,H,W", help="Of an input that the model does not fix. May be repeated."
-        ),
-    ] = None,
+    shape: Shapes = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Show advice that saves less than 1 % too.")
     ] = False,

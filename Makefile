@@ -22,7 +22,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vermin --quiet --no-tips --target=3.7- --violations \
-	    sdk/npukit tools/npukit_cli/hilens_compat \
+	    sdk/npukit tools/npukit_cli/hilens_compat tools/npukit_cli/deploy/onboard \
 	    converters/npukit_convert/execute/_bvlc_worker.py \
 	    converters/npukit_convert/compilers/_run_job.py
 

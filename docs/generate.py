@@ -18,11 +18,14 @@ from npukit.manifest import Manifest, read_manifest
 from npukit.plugins import Plugins
 from npukit.profiles import boards, load_board, load_target, targets
 from npukit.runtime import RUNTIMES
+from npukit_cli.commands import board as board_commands
 from npukit_cli.commands.bench import bench
+from npukit_cli.commands.bundle import bundle
 from npukit_cli.commands.compare import compare
 from npukit_cli.commands.convert import convert
 from npukit_cli.commands.doctor import doctor
 from npukit_cli.commands.estimate import estimate
+from npukit_cli.commands.flash import flash
 from npukit_cli.commands.inspect import inspect as inspect_command
 from npukit_cli.commands.lint import lint
 from npukit_cli.commands.new import new
@@ -45,6 +48,13 @@ COMMANDS = {
     "lint": lint,
     "estimate": estimate,
     "new": new,
+    "bundle": bundle,
+    "flash": flash,
+    **{
+        f"board {command.name}": command.callback
+        for command in board_commands.app.registered_commands
+        if command.callback is not None
+    },
     "targets": targets_command,
     "doctor": doctor,
 }

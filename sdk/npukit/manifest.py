@@ -8,6 +8,7 @@ from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from npukit.errors import ConfigError, check_keys, did_you_mean
 from npukit.runtime.declaration import Declaration
+from npukit.shipping import Requirements, Shipped
 
 _TYPES = ("bool", "int", "float", "str", "choice")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -82,6 +83,8 @@ class Manifest(NamedTuple):
         capture, display: default source and sink of each board.
         truth: an exact alpha video for the simulator's default source, or None.
         check_value: what the HiLens console has for the skill.
+        requires: what a board must have.
+        bundle: which files go to a board.
     """
 
     folder: str
@@ -97,6 +100,8 @@ class Manifest(NamedTuple):
     tensors: Mapping[str, Declaration]
     truth: Optional[str] = None
     check_value: str = ""
+    requires: Requirements = Requirements()
+    bundle: Shipped = Shipped()
 
     def path(self, name: str) -> str:
         """The path of a file of the skill."""
@@ -133,16 +138,26 @@ def read_manifest(folder: str) -> Manifest:
     Raises:
         ConfigError: no manifest, or a wrong one; names the file, the key and the nearest key.
     """
+    path, data = manifest_data(folder)
+    return parse_manifest(data, folder, path)
+
+
+def manifest_data(folder: str) -> Tuple[str, Dict[str, Any]]:
+    """The manifest's file and what is written in it, not yet checked.
+
+    Raises:
+        ConfigError: no manifest, or one that holds no mapping.
+    """
     for name in ("skill.yaml", "skill.json"):
         path = os.path.join(folder, name)
         if os.path.isfile(path):
-            return _manifest(os.path.abspath(folder), path, _read_mapping(path))
+            return path, _read_mapping(path)
     raise ConfigError(
         "the folder holds no skill.yaml", where=folder, hint="name a skill or its folder"
     )
 
 
-def _read_mapping(path: str) -> Mapping[str, Any]:
+def _read_mapping(path: str) -> Dict[str, Any]:
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
@@ -168,9 +183,19 @@ def _read_mapping(path: str) -> Mapping[str, Any]:
     return data
 
 
-def _manifest(folder: str, path: str, data: Mapping[str, Any]) -> Manifest:
+def parse_manifest(data: Mapping[str, Any], folder: str, path: str) -> Manifest:
+    """A manifest from what is written in it.
+
+    Args:
+        data: keys and values.
+        folder: of the skill.
+        path: of the manifest, for messages.
+
+    Raises:
+        ConfigError: names the wrong key and the nearest known one.
+    """
     required = ("name", "version", "entry", "models", "boards", "capture", "display")
-    known = (*required, "title", "parameters", "truth", "check_value")
+    known = (*required, "title", "parameters", "truth", "check_value", "requires", "bundle")
     check_keys(data, known, path, required=required)
     models: Dict[str, Dict[str, str]] = {}
     tensors: Dict[str, Declaration] = {}
@@ -196,7 +221,7 @@ def _manifest(folder: str, path: str, data: Mapping[str, Any]) -> Manifest:
         if data.get(key) is not None or key in required
     }
     return Manifest(
-        folder=folder,
+        folder=os.path.abspath(folder),
         name=texts["name"],
         title=texts.get("title", texts["name"]),
         version=texts["version"],
@@ -209,6 +234,8 @@ def _manifest(folder: str, path: str, data: Mapping[str, Any]) -> Manifest:
         tensors=tensors,
         truth=texts.get("truth"),
         check_value=texts.get("check_value", ""),
+        requires=Requirements.from_dict(data.get("requires") or {}, boards, path),
+        bundle=Shipped.from_dict(data.get("bundle") or {}, path),
     )
 
 

@@ -20,6 +20,7 @@ from npukit_cli import checkup, profiles_view
 from npukit_cli.main import app, invoke
 
 COMMANDS = [str(command.name) for command in app.registered_commands]
+GROUPS = [str(group.name) for group in app.registered_groups]
 HEAVY = {"numpy", "cv2", "onnxruntime", "av", "torch", "onnx", "yaml", "safetensors"}
 LOADED = f"print(*sorted({HEAVY!r} & sys.modules.keys()), file=sys.stderr)"
 SHORT_RUN = ("run", "portrait_matting", "-c", "pattern:320x240,frames=2", "-d", "null")
@@ -33,9 +34,10 @@ def words(text: str) -> str:
 
 def test_the_commands_of_this_version() -> None:
     assert COMMANDS == [
-        "convert", "run", "new", "inspect", "bench", "compare", "lint", "estimate", "targets",
-        "doctor",
+        "convert", "run", "new", "bundle", "flash", "inspect", "bench", "compare", "lint",
+        "estimate", "targets", "doctor",
     ]  # fmt: skip
+    assert GROUPS == ["board"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -60,7 +62,7 @@ def test_help_of_all_names_every_command(npukit: Command, arguments: tuple[str, 
     said = npukit(*arguments)
     assert said.code == 0
     assert said.err == ""
-    for command in COMMANDS:
+    for command in [*COMMANDS, *GROUPS]:
         assert re.search(rf"^│ {command} +[A-Z]", said.out, re.MULTILINE), command
 
 
@@ -98,6 +100,8 @@ def test_help_loads_nothing_heavy(plain: dict[str, str], command: str | None) ->
         (("targets", "--frob"), "No such option: --frob", "see npukit targets --help"),
         (("bench",), "Missing argument 'skill'.", "see npukit bench --help"),
         (("doctor", "me"), "Got unexpected extra argument", "see npukit doctor --help"),
+        (("board", "frob"), "No such command 'frob'.", "see npukit board --help"),
+        (("board", "logs", "--frob"), "No such option: --frob", "see npukit board logs --help"),
     ],
 )
 @pytest.mark.parametrize("as_json", [False, True], ids=["words", "json"])
@@ -259,7 +263,7 @@ def test_the_completion_script(console: Command, shell: str) -> None:
     ("line", "completed"),
     [
         ("npukit ru", {"run"}),
-        ("npukit ", set(COMMANDS)),
+        ("npukit ", {*COMMANDS, *GROUPS}),
         ("npukit run ", {"portrait_matting"}),
         ("npukit run port", {"portrait_matting"}),
         ("npukit bench port", {"portrait_matting"}),

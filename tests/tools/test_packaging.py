@@ -17,6 +17,7 @@ import pytest
 from support.interpreters import REPOSITORY, clean_environment
 
 import npukit
+from npukit_cli.deploy.bundle import make_bundle
 
 pytestmark = pytest.mark.slow
 
@@ -213,6 +214,17 @@ def test_doctor_finds_the_installation_sound(python: Path, tmp_path: Path) -> No
     assert found["healthy"] is True
     assert states["skill portrait_matting"] == "ok"
     assert (states["torch"], states["onnx"]) == ("optional", "ok")
+
+
+def test_an_installed_npukit_makes_the_bundle_that_the_repository_makes(
+    python: Path, tmp_path: Path
+) -> None:
+    said = call(
+        python.parent / "npukit", "bundle", "portrait_matting", "--board", "simulator", "--json",
+        cwd=tmp_path,
+    )  # fmt: skip
+    made = make_bundle(REPOSITORY / "skills" / "portrait_matting", "simulator")
+    assert json.loads(said)["sha256"] == made.sha256
 
 
 def test_an_editable_install_takes_the_skills_of_the_repository(

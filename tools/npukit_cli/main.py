@@ -18,10 +18,13 @@ from npukit.errors import NpukitError
 from npukit_cli import output
 from npukit_cli.commands import (
     bench,
+    board,
+    bundle,
     compare,
     convert,
     doctor,
     estimate,
+    flash,
     inspect,
     lint,
     new,
@@ -42,6 +45,9 @@ app.command("convert", context_settings={"allow_extra_args": True, "ignore_unkno
 )
 app.command("run")(run.run)
 app.command("new")(new.new)
+app.command("bundle")(bundle.bundle)
+app.command("flash")(flash.flash)
+app.add_typer(board.app, name="board")
 app.command("inspect")(inspect.inspect)
 app.command("bench")(bench.bench)
 app.command("compare")(compare.compare)
@@ -107,4 +113,9 @@ def invoke(arguments: Sequence[str]) -> int:
 
 def _help_command(arguments: Sequence[str]) -> str:
     known = {command.name for command in app.registered_commands}
-    return " ".join(["npukit", *(word for word in arguments[:1] if word in known), "--help"])
+    words = [word for word in arguments[:1] if word in known]
+    for group in app.registered_groups:
+        if arguments[:1] == [group.name] and group.typer_instance is not None:
+            below = {command.name for command in group.typer_instance.registered_commands}
+            words = [*arguments[:1], *(word for word in arguments[1:2] if word in below)]
+    return " ".join(["npukit", *words, "--help"])

@@ -38,6 +38,12 @@ def as_json(data: Any) -> None:
     sys.stdout.write(json.dumps(data, indent=1) + "\n")
 
 
+def as_json_line(data: Any) -> None:
+    """One of several results, at once."""
+    sys.stdout.write(json.dumps(data) + "\n")
+    sys.stdout.flush()
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table; columns after the first that hold numbers only are set to the right."""
     drawn = Table(title=escape(title), title_justify="left", title_style="bold")

@@ -12,7 +12,7 @@ def inspect(
         str,
         typer.Argument(
             help="Offline model (.om), simulator build, ONNX, prototxt, caffemodel, AIPP "
-            "configuration, or a skill's folder. Known by its content, not its name."
+            "configuration, a bundle (.skill), or a skill's folder. Known by its content."
         ),
     ],
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,

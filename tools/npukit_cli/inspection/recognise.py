@@ -15,7 +15,7 @@ from npukit_cli.skills import bundled, find_skill
 
 _KINDS = (
     "offline models (.om), simulator builds (.sim), ONNX, Caffe (prototxt, caffemodel), AIPP "
-    "configurations and skills are known"
+    "configurations, skills and their bundles (.skill) are known"
 )
 _DOWNLOADS = {
     b"version https://git-lfs": ("a Git LFS pointer, not the file itself", "run `git lfs pull`"),
@@ -48,10 +48,15 @@ def describe(path: Path) -> Description:
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
-    return _describe_data(data, path)
+    from npukit_cli.inspection.skill_bundle import describe_bundle, is_bundle
+
+    if is_bundle(path):
+        return describe_bundle(path)
+    return describe_data(data, path)
 
 
-def _describe_data(data: bytes, path: Path) -> Description:
+def describe_data(data: bytes, path: Path) -> Description:
+    """Describe a file by its bytes; `path` is its name. See `describe`."""
     if data[:4] in (MAGIC, SVP_MAGIC):
         from npukit_cli.inspection.offline_model import describe_om
 

@@ -1,0 +1,1 @@
+"""Getting skills onto boards: transport, installation, supervision, fleets, a virtual board."""

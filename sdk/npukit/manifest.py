@@ -10,6 +10,7 @@ from npukit.errors import ConfigError, check_keys, did_you_mean
 from npukit.runtime.declaration import Declaration
 from npukit.shipping import Requirements, Shipped
 
+MANIFESTS = ("skill.yaml", "skill.json")
 _TYPES = ("bool", "int", "float", "str", "choice")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
@@ -148,7 +149,7 @@ def manifest_data(folder: str) -> Tuple[str, Dict[str, Any]]:
     Raises:
         ConfigError: no manifest, or one that holds no mapping.
     """
-    for name in ("skill.yaml", "skill.json"):
+    for name in MANIFESTS:
         path = os.path.join(folder, name)
         if os.path.isfile(path):
             return path, _read_mapping(path)

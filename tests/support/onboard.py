@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import hashlib
+import importlib.util
+import io
 import json
+import marshal
 import subprocess
 import sys
 import textwrap
 import time
+import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -19,6 +24,8 @@ from npukit_cli.deploy.onboard.archive import END, Entry, header, padding
 from npukit_cli.deploy.onboard.layout import BoardPlace, SkillPlace
 from npukit_cli.deploy.pieces import cut
 
+# Without the virtual environment's packages it starts faster; neither agent nor skill needs them.
+PYTHON = getattr(sys, "_base_executable", sys.executable)
 # Counts frames as fast as it is told to; what is between is how it misbehaves.
 _MAIN = """
 import json, os, sys, time
@@ -69,17 +76,31 @@ class Refused(Exception):  # noqa: N818 - says what happened
         super().__init__(error)
 
 
+@functools.cache
+def compiled_agent() -> bytes:
+    """The agent with its modules compiled for this Python: it starts in half the time."""
+    packed = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(agent_file().data)) as source,
+        zipfile.ZipFile(packed, "w") as archive,
+    ):
+        for name in source.namelist():
+            code = marshal.dumps(compile(source.read(name), name, "exec", dont_inherit=True))
+            archive.writestr(f"{name}c", importlib.util.MAGIC_NUMBER + bytes(12) + code)
+    return packed.getvalue()
+
+
 class LocalBoard:
     """A root folder, and commands to it without a network."""
 
-    def __init__(self, root: Path, python: Path | str = sys.executable) -> None:
+    def __init__(self, root: Path, python: Path | str = PYTHON, compiled: bool = False) -> None:
         self.root = root
         self.python = str(python)
         self.folder = root / "skills" / "counter"
         agents = root / "agent"
         agents.mkdir(parents=True, exist_ok=True)
         self.agent = agents / f"{agent_file().sha256}.pyz"
-        self.agent.write_bytes(agent_file().data)
+        self.agent.write_bytes(compiled_agent() if compiled else agent_file().data)
 
     def command(self, mode: str) -> list[str]:
         return [self.python, "-B", str(self.agent), mode, "--root", str(self.root)]

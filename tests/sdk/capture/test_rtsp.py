@@ -29,9 +29,11 @@ from npukit.capture.pattern import read_counter
 from npukit.errors import CaptureError
 from npukit.pipeline import Pipeline
 from npukit.session import Session
+from npukit.skill import load_skill
 
 needs_server = pytest.mark.skipif(not installed(), reason=MISSING)
 
+SKILL = Path(__file__).parents[2] / "data" / "deploy" / "passing"
 USER, PASSWORD = "kätzchen", "p@s:w/r#d?% ö"  # nothing that an address can hold as it is
 SECRETS = (PASSWORD, USER, "p%40s", "wr0ng")
 
@@ -458,6 +460,7 @@ def test_the_password_is_nowhere(locked, opened, caplog, capfd, monkeypatch) -> 
     caplog.set_level(1)
     logging.getLogger("libav").setLevel(1)
     av.logging.set_level(av.logging.TRACE)
+    session = Session(load_skill(str(SKILL)))
     try:
         source = opened(locked.uri(options="timeout=1,reconnect=0"))
         told = [source.uri, repr(source), str(source), repr(vars(source))]
@@ -473,18 +476,13 @@ def test_the_password_is_nowhere(locked, opened, caplog, capfd, monkeypatch) -> 
             locked.uri().replace("rtsp:", "rtsps:"),
         ):
             told.append(everything_told(refused(uri)))
-            report = Session.run(SimpleSession(), uri, ["null"])  # type: ignore[arg-type]
-            told.append(json.dumps(report.to_dict()))
+            told.append(json.dumps(session.run(uri, ["null"]).to_dict()))
     finally:
         av.logging.set_level(None)
         logging.getLogger("libav").setLevel(logging.WARNING)
     told += [caplog.text, *capfd.readouterr()]
     assert_clean("\n".join(told))
     assert "***@127.0.0.1" in told[0]
-
-
-class SimpleSession:
-    """As much of a session as a source that does not open needs."""
 
 
 def run_for(source: Source, frames: int) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from npukit.manifest import read_manifest
 from npukit.om import write_wrapped
 from npukit.profiles import Figure, load_board
 from npukit.runtime.build import SimulatorBuild, pack_build, write_build
-from npukit_cli.deploy import bundle as bundle_module
 from npukit_cli.deploy import collecting
+from npukit_cli.deploy import payload as payload_module
 from npukit_cli.deploy.bundle import choose_board, make_bundle
 from npukit_cli.deploy.collecting import runtime_files
 from npukit_cli.deploy.onboard.bundle_files import unpack, verify
@@ -382,7 +382,7 @@ def test_requirements_that_cannot_be_met(tmp_path: Path, requires: object, messa
 def test_pythons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                  needed: str, specifier: str, fits: bool) -> None:  # fmt: skip
     board = dataclasses.replace(load_board(KIT), python=Figure(specifier, "", "a test"))
-    monkeypatch.setattr(bundle_module, "load_board", lambda _: board)
+    monkeypatch.setattr(payload_module, "load_board", lambda _: board)
     skill = write_skill(tmp_path / "skill", requires={"python": needed})
     if fits:
         assert required(skill)["python"] == needed

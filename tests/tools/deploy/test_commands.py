@@ -1,4 +1,4 @@
-"""`npukit flash` and `npukit board` as typed, against a virtual board of its own process."""
+"""`npukit flash` and `npukit board`, against a virtual board of its own process."""
 
 from __future__ import annotations
 
@@ -11,16 +11,26 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from support.interpreters import clean_environment
 
 from npukit_cli.commands.board import app
 from npukit_cli.deploy.onboard.layout import BoardPlace
+from npukit_cli.main import invoke
 
 NPUKIT = Path(sys.executable).with_name("npukit")
-Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class Said(NamedTuple):
+    """What a command wrote."""
+
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Said]
 SKILL = Path(__file__).parents[2] / "data" / "deploy" / "passing"
 COMMANDS = [str(command.name) for command in app.registered_commands]
 
@@ -56,43 +66,62 @@ def simulated(
 
 
 @pytest.fixture(scope="module")
-def npukit(environment: dict[str, str], simulated: dict[str, str]) -> Command:
-    reach = ("--to", simulated["address"], "--identity", simulated["identity"])
+def reach(simulated: dict[str, str]) -> list[str]:
+    """The options that lead to the board."""
+    return ["--to", simulated["address"], "--identity", simulated["identity"],
+            "--host-key", simulated["host_key"]]  # fmt: skip
 
-    def call(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [NPUKIT, *words, *reach, "--host-key", simulated["host_key"]],
-            env=environment,
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-            timeout=120,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done
+
+@pytest.fixture
+def npukit(
+    environment: dict[str, str],
+    reach: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Command:
+    """The command line, without the time that a new Python takes to import it."""
+    for name in os.environ:
+        if name not in environment:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", environment["HOME"])
+
+    def call(*words: str, code: int = 0) -> Said:
+        capsys.readouterr()
+        returned = invoke([*words, *reach])
+        said = Said(*capsys.readouterr())
+        assert returned == code, said.stdout + said.stderr
+        return said
 
     return call
 
 
-def answer(done: subprocess.CompletedProcess[str]) -> Any:
+def answer(done: Said) -> Any:
     (only,) = json.loads(done.stdout)
     assert only["error"] is None
     return only["answer"]
 
 
-def test_the_whole_way(npukit: Command, tmp_path: Path) -> None:
-    done = npukit("flash", str(SKILL))
+def test_the_whole_way(
+    npukit: Command, reach: list[str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [NPUKIT, "flash", SKILL, *reach],
+        env=environment, capture_output=True, encoding="utf-8", check=True, timeout=120,
+    )  # fmt: skip
     assert "(virtual simulator): passing" in done.stdout
     status = npukit("board", "status")
     assert "virtual board (simulator, simulated NPU)" in status.stdout
     shown = answer(npukit("board", "status", "--json"))["skills"][0]
     assert shown["running"]
     assert shown["frames"] >= 10
-    assert re.search(r"npukit: \d+ frames, ", npukit("board", "logs").stdout)
+    assert re.search(r"npukit: frames: \d+", npukit("board", "logs").stdout)
 
     broken = tmp_path / "broken"
     shutil.copytree(SKILL, broken)
     (broken / "main.py").write_text("raise RuntimeError('on purpose')\n")
+    (told,) = json.loads(npukit("flash", str(broken), "--json", code=1).stdout)
+    assert (told["state"], told["error"]["kind"]) == ("failed", "unhealthy")
+    assert "RuntimeError: on purpose" in told["error"]["log"]
     failed = npukit("flash", str(broken), code=1)
     assert "RuntimeError: on purpose; release" in failed.stderr
     assert "Traceback" in failed.stderr  # the end of the log
@@ -103,7 +132,9 @@ def test_the_whole_way(npukit: Command, tmp_path: Path) -> None:
     npukit("board", "start")
     npukit("board", "restart")
     assert "current" in npukit("board", "list").stdout
-    npukit("board", "rollback", code=1)  # nothing to go back to
+    assert "to go back to" in npukit("board", "rollback", code=1).stderr
+    (refused,) = json.loads(npukit("board", "rollback", "--json", code=1).stdout)
+    assert "to go back to" in refused["error"]["message"]
     npukit("board", "remove", "--purge")
     assert answer(npukit("board", "list", "--json")) == []
 
@@ -112,13 +143,15 @@ def test_the_exit_code_of_the_skill_arrives(npukit: Command, tmp_path: Path) -> 
     folder = tmp_path / "ending"
     shutil.copytree(SKILL, folder)
     main = folder / "main.py"
-    # Four times it shows its frames and then crashes: given up, with the last exit code.
+    # Five times it shows its frames and then crashes: given up, with the last exit code.
     main.write_text(
-        main.read_text() + "\n    import time\n    time.sleep(1)\n    raise SystemExit(7)\n"
+        main.read_text() + "\n    import time\n    time.sleep(0.3)\n    raise SystemExit(7)\n"
     )
     npukit("flash", str(folder), "-c", "pattern:64x64,frames=20", "-d", "null")
     followed = npukit("board", "logs", "--follow", code=7)
     assert "given up" in followed.stdout
+    (status,) = answer(npukit("board", "status", "--json"))["skills"]
+    assert (status["state"], status["exit_code"]) == ("crash loop", 7)
     npukit("board", "remove")
 
 
@@ -139,21 +172,18 @@ def test_several_boards_and_one_that_is_dead(
 
 
 @pytest.mark.parametrize("command", ["status", "logs", "start", "rollback"])
-def test_a_board_must_be_named(command: str, environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        [NPUKIT, "board", command], env=environment, capture_output=True, encoding="utf-8"
-    )
-    assert done.returncode == 1
-    assert "which board?" in done.stderr
+def test_a_board_must_be_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["board", command]) == 1
+    assert "which board?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_has_an_example(command: str, environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        [NPUKIT, "board", command, "--help"], env={**environment, "COLUMNS": "200"},
-        capture_output=True, encoding="utf-8", check=True,
-    )  # fmt: skip
-    said = " ".join(re.sub(r"[│╭╮╰╯─]", " ", done.stdout).split())
+def test_help_has_an_example(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert invoke(["board", command, "--help"]) == 0
+    said = " ".join(re.sub(r"[│╭╮╰╯─]", " ", capsys.readouterr().out).split())
     assert f"Example: npukit board {command} " in said
     assert "--json" in said
 

@@ -21,7 +21,7 @@ from support.bundles import forged, manifest_of, packed, part, strange
 
 from npukit.om import write_wrapped
 from npukit.runtime.build import SimulatorBuild, write_build
-from npukit_cli.deploy.onboard import archive, bundle_files, contents, names, simulated
+from npukit_cli.deploy.onboard import archive, bundle_files, contents, names, scratch, simulated
 from npukit_cli.deploy.onboard.bundle_files import BundleError, unpack, verify
 
 FILES = {"main.py": b"print()\n", "sub/data.bin": bytes(range(256)) * 3}
@@ -361,7 +361,7 @@ def test_more_bytes_than_a_board_takes(refused: Callable[..., str]) -> None:
 
 def test_more_bytes_than_the_disk_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(bundle_files.shutil, "disk_usage", lambda _: usage._replace(free=10))
+    monkeypatch.setattr(scratch.shutil, "disk_usage", lambda _: usage._replace(free=10))
     with pytest.raises(BundleError, match="the disk has 10 bytes free"):
         unpack(given_as_file(tmp_path, SMALL), str(tmp_path / "new"))
     assert [item.name for item in tmp_path.iterdir()] == ["given.skill"]

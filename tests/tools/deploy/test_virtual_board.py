@@ -16,7 +16,10 @@ import asyncssh
 import pytest
 
 from npukit_cli.deploy.bundle import make_bundle
-from npukit_cli.deploy.flash import Flashed, Watcher, Wish, choose, flash
+from npukit_cli.deploy.choosing import Wish, choose
+from npukit_cli.deploy.flash import Flashed, flash
+from npukit_cli.deploy.packing import cargo
+from npukit_cli.deploy.people import NOBODY, Person, Watcher
 from npukit_cli.deploy.problems import (
     BoardRefused,
     BoardSkipped,
@@ -25,7 +28,7 @@ from npukit_cli.deploy.problems import (
     HostKeyRefused,
 )
 from npukit_cli.deploy.remote import Where, session
-from npukit_cli.deploy.transport import NOBODY, Login, Person, connect, parse_address
+from npukit_cli.deploy.transport import Login, connect, parse_address
 from npukit_cli.deploy.virtual_board import VirtualBoard
 from npukit_cli.skills import find_skill
 
@@ -87,7 +90,7 @@ def ask(board: VirtualBoard, op: str, person: Person = YES, **login: Any) -> Any
 
 
 def put(board: VirtualBoard, wish: Wish = RUNS, person: Person = YES) -> Flashed:
-    return asyncio.run(flash(where(board), wish, person, Watcher()))
+    return asyncio.run(flash(where(board), wish, cargo(wish.skill, wish.signer), person, Watcher()))
 
 
 @pytest.mark.parametrize("server", ["OpenSSH", "asyncssh"])
@@ -109,6 +112,20 @@ def test_a_version_that_crashes_is_rolled_back(board: VirtualBoard, crashing: Pa
     assert "Traceback" in refused.value.log
     status = ask(board, "status")["skills"][0]
     assert (status["release"], status["running"]) == (first, True)
+
+
+def test_a_hilens_script_runs_and_its_frames_are_seen(board: VirtualBoard, tmp_path: Path) -> None:
+    folder = tmp_path / "script"
+    folder.mkdir()
+    (folder / "main.py").write_text(
+        "import time\nimport hilens\nhilens.init('x')\ncamera = hilens.VideoCapture()\n"
+        "display = hilens.Display(hilens.HDMI)\n"
+        "while True:\n    display.show(camera.read())\n    time.sleep(0.01)\n"
+    )
+    flashed = put(board, replace(RUNS, skill=folder))
+    assert (flashed.skill, flashed.ended) == ("script", False)
+    assert flashed.frames >= 10
+    assert flashed.notices == ()
 
 
 def test_only_what_changed_travels_and_parameters_are_another_release(board: VirtualBoard) -> None:
@@ -201,7 +218,7 @@ def test_a_host_that_dies_in_the_middle_of_the_switch_leaves_a_whole_board(
             raise Cut  # the host dies in the middle of the switch
 
     with pytest.raises(Cut):
-        asyncio.run(flash(where(board), big, YES, Watcher(step)))
+        asyncio.run(flash(where(board), big, cargo(SKILL), YES, Watcher(step)))
     deadline = time.monotonic() + 30
     while ask(board, "status")["installing"]:
         assert time.monotonic() < deadline
@@ -221,7 +238,7 @@ def test_an_upload_goes_on_where_it_was_cut(board: VirtualBoard) -> None:
             raise Cut
 
     with pytest.raises(Cut):
-        asyncio.run(flash(where(board), RUNS, YES, Watcher(bytes=arrived)))
+        asyncio.run(flash(where(board), RUNS, cargo(SKILL), YES, Watcher(bytes=arrived)))
     flashed = put(board)
     assert 0 < flashed.sent < flashed.size * 0.6
 
@@ -235,6 +252,11 @@ def test_switching_the_board_off_and_on(board: VirtualBoard) -> None:
     assert (status["release"], status["running"]) == (release, True)
 
 
+def test_two_boards_on_one_port_are_told(board: VirtualBoard, tmp_path: Path) -> None:
+    with pytest.raises(DeployError, match=f"port {board.port} cannot be had"):
+        VirtualBoard(tmp_path / "second", board.port).start()
+
+
 def test_a_tampered_agent_on_the_board_is_not_used(board: VirtualBoard) -> None:
     ask(board, "facts")
     agent = next((board.folder / "npukit" / "agent").glob("*.pyz"))
@@ -246,16 +268,16 @@ def test_a_tampered_agent_on_the_board_is_not_used(board: VirtualBoard) -> None:
 def test_a_skill_that_does_not_fit_is_skipped(board: VirtualBoard, tmp_path: Path) -> None:
     facts = {"board": "hilens_kit", "python": "3.7.0", "memory": 4 << 30}
     with pytest.raises(BoardSkipped, match="does not fit hilens_kit"):
-        choose(replace(RUNS, skill=MATTING), facts)
+        choose(replace(RUNS, skill=MATTING), facts, cargo(MATTING))
     small = {"board": "simulator", "python": "3.11.0", "memory": 100 << 20}
     with pytest.raises(BoardSkipped, match="of memory, the board has 100 MB"):
-        choose(RUNS, small)
+        choose(RUNS, small, cargo(SKILL))
     with pytest.raises(BoardSkipped, match=r"needs Python 3.7, the board has 3.6.9"):
-        choose(RUNS, {**small, "python": "3.6.9"})
+        choose(RUNS, {**small, "python": "3.6.9"}, cargo(SKILL))
     with pytest.raises(BoardSkipped, match="is simulator, not hilens_kit"):
-        choose(Wish(SKILL, board="hilens_kit"), small)
+        choose(Wish(SKILL, board="hilens_kit"), small, cargo(SKILL))
     with pytest.raises(BoardSkipped, match="does not say what it is"):
-        choose(RUNS, {**small, "board": None})
+        choose(RUNS, {**small, "board": None}, cargo(SKILL))
 
 
 def test_a_bundle_is_flashed_and_a_tampered_one_is_not(board: VirtualBoard, tmp_path: Path) -> None:

@@ -11,114 +11,34 @@ from npukit_cli.commands import _board_options as options
 app = typer.Typer(help="Watch and steer the skills on a board; simulate a board.")
 
 
-@app.command("status")
-def status(
-    to: options.To = None,
-    boards: options.Boards = None,
-    skill: options.OneSkill = None,
-    identity: options.Identity = None,
-    jump: options.Jump = None,
-    host_key: options.HostKey = None,
-    root: options.Root = options.ROOT,
-    python: options.Python = options.PYTHON,
-    json: options.Json = False,
-) -> int:
-    """What each skill does: state, frames, frame rate, last error.
+def _asks(op: str, show: str, about: str) -> None:
+    """Add the command that asks boards for one operation without options of its own."""
 
-    Example: npukit board status --to root@192.168.2.111
-    """
-    from npukit_cli.deploy import board
+    def command(
+        to: options.To = None,
+        boards: options.Boards = None,
+        skill: options.OneSkill = None,
+        identity: options.Identity = None,
+        jump: options.Jump = None,
+        host_key: options.HostKey = None,
+        root: options.Root = options.ROOT,
+        python: options.Python = options.PYTHON,
+        json: options.Json = False,
+    ) -> int:
+        from npukit_cli.deploy import board
 
-    reach = options.reach(to, boards, identity, jump, host_key, root, python)
-    return board.ask_all(reach, "status", board.show_status, json, skill=skill)
+        reach = options.reach(to, boards, identity, jump, host_key, root, python)
+        return board.ask_all(reach, op, getattr(board, show), json, skill=skill)
 
-
-@app.command("list")
-def releases(
-    to: options.To = None,
-    boards: options.Boards = None,
-    skill: options.OneSkill = None,
-    identity: options.Identity = None,
-    jump: options.Jump = None,
-    host_key: options.HostKey = None,
-    root: options.Root = options.ROOT,
-    python: options.Python = options.PYTHON,
-    json: options.Json = False,
-) -> int:
-    """Every release on the board.
-
-    Example: npukit board list --to root@192.168.2.111
-    """
-    from npukit_cli.deploy import board
-
-    reach = options.reach(to, boards, identity, jump, host_key, root, python)
-    return board.ask_all(reach, "list", board.show_list, json, skill=skill)
+    command.__doc__ = f"{about}\n\nExample: npukit board {op} --to root@192.168.2.111\n"
+    app.command(op)(command)
 
 
-@app.command("start")
-def start(
-    to: options.To = None,
-    boards: options.Boards = None,
-    skill: options.OneSkill = None,
-    identity: options.Identity = None,
-    jump: options.Jump = None,
-    host_key: options.HostKey = None,
-    root: options.Root = options.ROOT,
-    python: options.Python = options.PYTHON,
-    json: options.Json = False,
-) -> int:
-    """Start a skill, now and at every boot.
-
-    Example: npukit board start --to root@192.168.2.111
-    """
-    from npukit_cli.deploy import board
-
-    reach = options.reach(to, boards, identity, jump, host_key, root, python)
-    return board.ask_all(reach, "start", board.show_one, json, skill=skill)
-
-
-@app.command("stop")
-def stop(
-    to: options.To = None,
-    boards: options.Boards = None,
-    skill: options.OneSkill = None,
-    identity: options.Identity = None,
-    jump: options.Jump = None,
-    host_key: options.HostKey = None,
-    root: options.Root = options.ROOT,
-    python: options.Python = options.PYTHON,
-    json: options.Json = False,
-) -> int:
-    """Stop a skill, now and at every boot.
-
-    Example: npukit board stop --to root@192.168.2.111
-    """
-    from npukit_cli.deploy import board
-
-    reach = options.reach(to, boards, identity, jump, host_key, root, python)
-    return board.ask_all(reach, "stop", board.show_one, json, skill=skill)
-
-
-@app.command("restart")
-def restart(
-    to: options.To = None,
-    boards: options.Boards = None,
-    skill: options.OneSkill = None,
-    identity: options.Identity = None,
-    jump: options.Jump = None,
-    host_key: options.HostKey = None,
-    root: options.Root = options.ROOT,
-    python: options.Python = options.PYTHON,
-    json: options.Json = False,
-) -> int:
-    """Stop a skill and start it.
-
-    Example: npukit board restart --to root@192.168.2.111
-    """
-    from npukit_cli.deploy import board
-
-    reach = options.reach(to, boards, identity, jump, host_key, root, python)
-    return board.ask_all(reach, "restart", board.show_one, json, skill=skill)
+_asks("status", "show_status", "What each skill does: state, frames, frame rate, last error.")
+_asks("list", "show_list", "Every release on the board.")
+_asks("start", "show_one", "Start a skill, now and at every boot.")
+_asks("stop", "show_one", "Stop a skill, now and at every boot.")
+_asks("restart", "show_one", "Stop a skill and start it.")
 
 
 @app.command("rollback")

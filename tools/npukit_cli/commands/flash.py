@@ -67,7 +67,7 @@ def flash(
     """
     from pathlib import Path
 
-    from npukit_cli.deploy.flash import Wish
+    from npukit_cli.deploy.choosing import Wish
     from npukit_cli.deploy.flashing import execute
     from npukit_cli.running import parse_parameters
     from npukit_cli.skills import find_skill

@@ -10,11 +10,11 @@ from typing import Any
 from npukit.errors import NpukitError
 from npukit_cli import output
 from npukit_cli.deploy.fleet import Outcome, on_all
+from npukit_cli.deploy.people import Person
 from npukit_cli.deploy.places import Reach
 from npukit_cli.deploy.problems import BoardRefused, ConnectionFailed
 from npukit_cli.deploy.remote import Where, session
 from npukit_cli.deploy.terminal import person
-from npukit_cli.deploy.transport import Person
 
 _AT_ONCE = 8
 _RETRIES, _PAUSE_S = 5, 2.0
@@ -38,7 +38,7 @@ def ask_all(reach: Reach, op: str, show: Show, json: bool, **arguments: Any) -> 
 
     names = [entry.to for entry in entries]
     outcomes = asyncio.run(on_all(names, work, _AT_ONCE, 1.0))
-    if len(outcomes) == 1 and outcomes[0].error is not None:
+    if len(outcomes) == 1 and outcomes[0].error is not None and not json:
         raise outcomes[0].error
     _show_all(outcomes, show, json)
     return 0 if all(outcome.error is None for outcome in outcomes) else 1
@@ -137,7 +137,7 @@ class _LogReader:
     def __init__(self, skill: str | None, lines: int, follow: bool, json: bool) -> None:
         self._asked = {"skill": skill, "lines": lines, "follow": follow}
         self._json = json
-        self._since: int | None = None
+        self._since: list[int] | None = None
         self._code: int | None = None
 
     async def read(self, where: Where, person: Person) -> int:

@@ -16,18 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from npukit import __version__
-from npukit.errors import ConfigError, did_you_mean
-from npukit.manifest import Manifest, manifest_data, parse_manifest
-from npukit.profiles import Board, load_board, load_target
-from npukit.runtime.declaration import Declaration
-from npukit_cli.deploy.checking import (
-    check_memory,
-    check_model,
-    check_python,
-    check_syntax,
-    check_value,
-)
-from npukit_cli.deploy.collecting import File, model_file, runtime_files, skill_files
+from npukit.errors import ConfigError
+from npukit.profiles import load_board, load_target
+from npukit_cli.deploy.collecting import File
 from npukit_cli.deploy.errors import DeployError
 from npukit_cli.deploy.onboard.archive import END, Entry, header, padding
 from npukit_cli.deploy.onboard.contents import (
@@ -39,11 +30,10 @@ from npukit_cli.deploy.onboard.contents import (
     version_key,
 )
 from npukit_cli.deploy.onboard.errors import BundleError
+from npukit_cli.deploy.payload import Payload, payload, skill_manifest
 from npukit_cli.deploy.signing import sign
 
-MAIN = "main.py"
 _OLDEST_PYTHON = "3.7"  # of the runtime
-_MIB = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -70,24 +60,20 @@ class Bundle:
         return f"{self.name}-{self.version}.skill"
 
 
-@dataclass(frozen=True)
-class Payload:
-    """What goes to a board: its files, and what they need."""
-
-    manifest: Manifest
-    board: Board
-    files: dict[str, File]
-    models: dict[str, str]
-    memory: int
-
-
-def make_bundle(skill_folder: Path, board: str, signer: Path | None = None) -> Bundle:
+def make_bundle(
+    skill_folder: Path,
+    board: str,
+    signer: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Bundle:
     """Make a bundle.
 
     Args:
         skill_folder: of the skill.
         board: name of its profile; one of those that the skill's manifest names.
         signer: an SSH private key (or the public one, where ssh-agent has the private).
+        settings: of the skill's parameters, where they are decided: only the models that they
+            need are packed.
 
     Raises:
         ConfigError: the manifest is wrong, a file is missing or must not be shipped, the code or
@@ -95,7 +81,7 @@ def make_bundle(skill_folder: Path, board: str, signer: Path | None = None) -> B
         ModelError: a model's file is damaged.
         SigningError: the key cannot sign.
     """
-    found = payload(skill_folder, board)
+    found = payload(skill_folder, board, settings)
     try:
         manifest = _bundle_manifest(found)
         text = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
@@ -123,8 +109,7 @@ def choose_board(skill_folder: Path, target: str | None, board: str | None) -> s
     Raises:
         ConfigError: none or several, or the two contradict each other.
     """
-    path, data = manifest_data(str(skill_folder))
-    known = parse_manifest(data, str(skill_folder), path).boards
+    known = skill_manifest(skill_folder).boards
     if target is None and board is None:
         raise ConfigError(
             "for which board?", hint=f"--board NAME; the skill runs on {', '.join(known)}"
@@ -141,71 +126,10 @@ def choose_board(skill_folder: Path, target: str | None, board: str | None) -> s
     if len(fitting) != 1:
         raise ConfigError(
             f"the skill runs on {'several boards' if fitting else 'no board'} of target {target}",
-            where=path,
+            where=str(skill_folder),
             hint=f"--board NAME, one of {', '.join(fitting or known)}",
         )
     return fitting[0]
-
-
-def payload(skill_folder: Path, board: str) -> Payload:
-    """Everything that goes to a board, checked; see `make_bundle` for what is raised."""
-    path, data = manifest_data(str(skill_folder))
-    manifest = parse_manifest(data, str(skill_folder), path)
-    if board not in manifest.boards:
-        raise ConfigError(
-            f"the skill does not run on {board!r}",
-            where=path,
-            hint=did_you_mean(board, manifest.boards),
-        )
-    profile = load_board(board)
-    files = skill_files(skill_folder, manifest, profile.target)
-    models = {
-        name: model_file(skill_folder, manifest, name, profile.target) for name in manifest.models
-    }
-    for needed in (MAIN, manifest.entry.partition(":")[0], *models.values()):
-        if needed not in files:
-            raise ConfigError(
-                f"{needed} is not among the files that go to a board",
-                where=str(skill_folder),
-                hint="hidden files and those excluded in the manifest stay out; main.py, which "
-                "calls npukit.session.run_skill(__file__), is what the board starts",
-            )
-    memory = sum(
-        check_model(str(skill_folder / file), files[file].data, profile.target)
-        for file in sorted(set(models.values()))
-    )
-    if manifest.requires.memory is not None:
-        memory = int(manifest.requires.memory * _MIB)
-    check_memory(memory, profile)
-    check_python(manifest.requires.python, profile)
-    check_value(manifest, profile)
-    check_syntax(files, profile)
-    files["skill.json"] = File(_board_manifest(data, manifest, profile, path))
-    return Payload(manifest, profile, {**files, **runtime_files()}, models, memory)
-
-
-def _board_manifest(data: Mapping[str, Any], manifest: Manifest, board: Board, path: str) -> bytes:
-    """The skill's manifest as JSON, with what concerns the board alone."""
-    kept = {key: value for key, value in data.items() if key not in ("truth", "bundle", "requires")}
-    kept["models"] = {
-        name: {
-            key: value
-            for key, value in item.items()
-            if key == board.target or key in Declaration._fields
-        }
-        for name, item in data["models"].items()
-    }
-    kept["boards"] = [board.name]
-    kept["capture"] = {board.name: manifest.capture[board.name]}
-    kept["display"] = {board.name: manifest.display[board.name]}
-    try:
-        text = json.dumps(kept, indent=1, sort_keys=True, allow_nan=False) + "\n"
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"the manifest cannot be written as JSON, which boards read: {error}", where=path
-        ) from error
-    parse_manifest(json.loads(text), manifest.folder, path)
-    return text.encode()
 
 
 def _bundle_manifest(found: Payload) -> dict[str, Any]:
@@ -219,7 +143,7 @@ def _bundle_manifest(found: Payload) -> dict[str, Any]:
         "target": found.board.target,
         "runtime": found.board.runtime,
         "npukit": __version__,
-        "entry": MAIN,
+        "entry": found.entry,
         "requires": {
             "python": max(asked.python, _OLDEST_PYTHON, key=version_key),
             "firmware": asked.firmware.get(found.board.name, ""),

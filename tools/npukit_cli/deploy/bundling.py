@@ -9,10 +9,10 @@ from pathlib import Path
 
 from npukit.errors import ConfigError
 from npukit.files import replacing
-from npukit.manifest import read_manifest
 from npukit.profiles import load_board
 from npukit_cli.deploy import export_hilens
 from npukit_cli.deploy.bundle import choose_board, make_bundle
+from npukit_cli.deploy.payload import skill_manifest
 from npukit_cli.deploy.signing import fingerprint
 from npukit_cli.skills import find_skill
 
@@ -100,7 +100,7 @@ def _bundle(folder: Path, order: Order) -> Made:
 def _export(folder: Path, order: Order) -> Made:
     if order.sign:
         raise ConfigError("the vendor's console takes no signature", hint="leave out --sign")
-    manifest = read_manifest(str(folder))
+    manifest = skill_manifest(folder)
     kits = [name for name in manifest.boards if load_board(name).runtime == export_hilens.RUNTIME]
     chosen = kits[0] if len(kits) == 1 and not (order.board or order.target) else None
     board = chosen or choose_board(folder, order.target, order.board)

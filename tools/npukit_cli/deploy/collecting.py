@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib import metadata
@@ -11,10 +11,9 @@ from pathlib import Path, PurePosixPath
 
 import npukit
 from npukit.errors import ConfigError
-from npukit.manifest import Manifest
+from npukit.manifest import MANIFESTS, Manifest
 
 RUNTIME = "npukit"  # the folder of the runtime in a bundle
-MANIFESTS = ("skill.yaml", "skill.json")
 # Working files, and what belongs to this machine.
 _NEVER = (".*", "__pycache__", "*.pyc", "*.pyo", "*.skill", "bundle.json", "bundle.json.sig")
 # Training, conversion and tests: for the host. What a manifest names as a model goes nevertheless.
@@ -31,16 +30,20 @@ class File:
     executable: bool = False
 
 
-def skill_files(folder: Path, manifest: Manifest, target: str) -> dict[str, File]:
+def skill_files(folder: Path, manifest: Manifest, models: Mapping[str, str]) -> dict[str, File]:
     """The files of a skill that a board needs, by path; the manifest itself is not among them.
 
     Links to files of the folder are followed, so that a bundle has none.
+
+    Args:
+        folder: of the skill.
+        manifest: of the skill.
+        models: those that are needed; the other files that the manifest names as models stay out.
 
     Raises:
         ConfigError: a link that leaves the folder, something that is neither file nor folder, a
             model that is missing, or a file in the place of the runtime.
     """
-    models = {name: model_file(folder, manifest, name, target) for name in manifest.models}
     named = {
         PurePosixPath(file).as_posix()
         for files in manifest.models.values()

@@ -15,15 +15,15 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from npukit.errors import ConfigError
-from npukit_cli.deploy.bundle import Payload, payload
-from npukit_cli.deploy.collecting import File
+from npukit_cli.deploy import scripts
+from npukit_cli.deploy.collecting import File, runtime_files
+from npukit_cli.deploy.payload import BOARD_MANIFEST, Payload, payload
 
 RUNTIME = "hilens"
 FORMATS = (".zip", ".tar.gz")
 _MODELS = "depends"
 # Made even where nothing is in them; the last two are for what runs on the Kit.
 _FOLDERS = (_MODELS, "workspace", "workspace/data")
-_MANIFEST = "skill.json"
 
 
 def export(skill_folder: Path, board: str, form: str = ".zip") -> bytes:
@@ -43,8 +43,14 @@ def export(skill_folder: Path, board: str, form: str = ".zip") -> bytes:
             f"the console is for HiLens Kits, not for {board}",
             hint="--board hilens_kit, or a bundle without --hilens-export",
         )
-    files = _laid_out(found)
+    files = _script(found) if scripts.is_script(skill_folder) else _laid_out(found)
     return _zip(files) if form == ".zip" else _tar(files)
+
+
+def _script(found: Payload) -> dict[str, File]:
+    """A script stays as it lies: it names its models itself, and needs no runtime of npukit's."""
+    ours = (scripts.ENTRY, *runtime_files())
+    return {name: file for name, file in sorted(found.files.items()) if name not in ours}
 
 
 def _laid_out(found: Payload) -> dict[str, File]:
@@ -58,10 +64,10 @@ def _laid_out(found: Payload) -> dict[str, File]:
             where=found.manifest.folder,
             hint="these folders are the platform's: name yours otherwise",
         )
-    manifest = json.loads(files[_MANIFEST].data)
+    manifest = json.loads(files[BOARD_MANIFEST].data)
     for name, file in found.models.items():
         manifest["models"][name][found.board.target] = moved[file]
-    files[_MANIFEST] = File((json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
+    files[BOARD_MANIFEST] = File((json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
     return dict(sorted(files.items()))
 
 

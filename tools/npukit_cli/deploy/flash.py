@@ -2,69 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
 
-from npukit.errors import ConfigError, ModelError
-from npukit.manifest import read_manifest
-from npukit.profiles import load_board
-from npukit_cli.deploy.bundle import Bundle, make_bundle
-from npukit_cli.deploy.onboard import bundle_files
-from npukit_cli.deploy.onboard.contents import version_key
-from npukit_cli.deploy.onboard.errors import BundleError
-from npukit_cli.deploy.pieces import Pieces, cut
-from npukit_cli.deploy.problems import BoardSkipped, DeployError
+from npukit_cli.deploy.bundle import Bundle
+from npukit_cli.deploy.choosing import Wish, choose, needs
+from npukit_cli.deploy.packing import Cargo
+from npukit_cli.deploy.people import Person, Watcher
+from npukit_cli.deploy.pieces import Pieces
 from npukit_cli.deploy.remote import RemoteBoard, Where, session
-from npukit_cli.deploy.transport import Person
-
-_RUNTIME_MEMORY = 128 << 20  # bytes: Python, numpy, OpenCV and some frames
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What to flash.
-
-    Attributes:
-        skill: its folder, or a bundle made by `npukit bundle`.
-        parameters: of the skill, by name, as values or text.
-        capture: source, in place of the skill's own for the board.
-        displays: sinks, in place of the skill's own.
-        frames, seconds: how many frames it must process in which time.
-        keep: how many releases stay on the board.
-        signer: private key to sign with.
-        board: name of the profile, for a board that does not say what it is.
-    """
-
-    skill: Path
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    capture: str | None = None
-    displays: tuple[str, ...] = ()
-    frames: int = 10
-    seconds: float = 60.0
-    keep: int = 3
-    signer: Path | None = None
-    board: str | None = None
-
-    @property
-    def run(self) -> dict[str, Any]:
-        """What NPUKIT_RUN holds on the board."""
-        asked = {
-            "parameters": dict(self.parameters),
-            "capture": self.capture,
-            "displays": list(self.displays),
-        }
-        return {key: value for key, value in asked.items() if value}
-
-
-class Watcher(NamedTuple):
-    """Who is told how far it is: of a step in words, and of bytes (done, all)."""
-
-    step: Callable[[str], None] = lambda _: None
-    bytes: Callable[[int, int], None] = lambda _done, _all: None
 
 
 @dataclass(frozen=True)
@@ -74,6 +25,7 @@ class Flashed:
     Attributes:
         release: its name on the board.
         frames, fps: of the heartbeat it was judged by.
+        ended: whether it came to its end meanwhile, as with a short clip.
         sent, size: bytes that travelled (before compression), and of the whole bundle.
         notices: what the board had to say.
     """
@@ -85,32 +37,43 @@ class Flashed:
     virtual: bool
     frames: int
     fps: float
+    ended: bool
     previous: str | None
     sent: int
     size: int
     notices: tuple[str, ...]
 
 
-async def flash(where: Where, wish: Wish, person: Person, watcher: Watcher) -> Flashed:
+async def flash(
+    where: Where, wish: Wish, cargo: Cargo, person: Person, watcher: Watcher
+) -> Flashed:
     """Bring a skill onto a board and see it work there.
+
+    Args:
+        where: the board.
+        wish: what to flash.
+        cargo: of the wish's skill; several boards share it.
+        person: who is asked.
+        watcher: is told.
 
     Raises:
         BoardSkipped: it does not fit the board; nothing was sent.
         BoardRefused: the board refused, or the new release did not work and the old one runs.
         ConnectionFailed: no connection, or it was lost on the way.
-        ConfigError: the skill or a parameter is wrong.
+        ConfigError: a parameter is wrong; the board was not even called.
     """
-    checked = _checked(wish)
+    next(cargo.ways(wish.parameters))
     watcher.step("connecting")
     async with session(where, person) as board:
         for done in board.recovered:
             watcher.step("recovered: " + done)
-        watcher.step("making the bundle")
-        bundle = choose(wish, board.facts)
-        pieces = cut(bundle.data)
+        watcher.step("packing")
+        with person.aside() if wish.signer else nullcontext():  # ssh-keygen may ask
+            chosen = await asyncio.to_thread(choose, wish, board.facts, cargo)
+        bundle, pieces = chosen.packed
         watcher.step("sending")
-        sent = await _send(board, pieces, watcher)
-        run = {**wish.run, **({"parameters": checked} if checked else {})}
+        sent = await _send(board, bundle, pieces, watcher)
+        run = wish.run(chosen.parameters)
         answer = await board.call(
             "install",
             watcher.step,
@@ -125,7 +88,7 @@ async def flash(where: Where, wish: Wish, person: Person, watcher: Watcher) -> F
                 "pieces": pieces.order,
                 "run": run,
             },
-            needs=needs(bundle),
+            needs={**needs(bundle), "disk": needs(bundle)["disk"] // 3},  # the rest is there
             limits={"frames": wish.frames, "seconds": wish.seconds},
             keep=wish.keep,
         )
@@ -137,83 +100,18 @@ async def flash(where: Where, wish: Wish, person: Person, watcher: Watcher) -> F
         virtual=bool(board.facts["virtual"]),
         frames=int(answer["frames"] or 0),
         fps=float(answer["fps"] or 0.0),
+        ended=not answer["running"],
         previous=answer["previous"],
         sent=sent,
         size=sum(len(pieces.content[name]) for name in pieces.order),
-        notices=tuple(answer["notices"]),
+        notices=tuple(filter(None, (chosen.notice, *answer["notices"]))),
     )
 
 
-def choose(wish: Wish, facts: Mapping[str, Any]) -> Bundle:
-    """The bundle with the models for this board.
-
-    Args:
-        wish: what to flash.
-        facts: what the board says of itself, see `onboard.facts`.
-
-    Raises:
-        BoardSkipped: the reason why nothing fits.
-    """
-    name = wish.board or facts["board"]
-    if name is None:
-        raise BoardSkipped(
-            "the board does not say what it is", hint="--board NAME, see `npukit targets`"
-        )
-    if wish.board and facts["board"] and wish.board != facts["board"]:
-        raise BoardSkipped(f"the board is {facts['board']}, not {wish.board}")
-    load_board(name)
-    try:
-        bundle = _bundle(wish, name)
-    except (ConfigError, ModelError) as error:
-        raise BoardSkipped(
-            f"does not fit {name}: {error.message}", where=error.where, hint=error.hint
-        ) from error
-    required = bundle.manifest["requires"]
-    if version_key(required["python"]) > version_key(facts["python"]):
-        raise BoardSkipped(f"needs Python {required['python']}, the board has {facts['python']}")
-    needed, memory = needs(bundle)["memory"], facts["memory"]
-    if memory is not None and needed > memory:
-        raise BoardSkipped(
-            f"needs about {needed >> 20} MB of memory, the board has {memory >> 20} MB"
-        )
-    return bundle
-
-
-def _bundle(wish: Wish, board: str) -> Bundle:
-    if wish.skill.is_dir():
-        return make_bundle(wish.skill, board, wish.signer)
-    if wish.signer is not None:
-        raise ConfigError("a bundle is signed when it is made", hint="npukit bundle --sign KEY")
-    try:
-        manifest = bundle_files.verify(str(wish.skill), expected_board=board)
-    except BundleError as error:
-        raise DeployError(error.message, where=str(wish.skill), hint=error.hint) from error
-    data = wish.skill.read_bytes()
-    sha256 = hashlib.sha256(data).hexdigest()
-    return Bundle(manifest["name"], manifest["version"], data, manifest, sha256)
-
-
-def _checked(wish: Wish) -> dict[str, Any]:
-    """The given parameters as values; those of a bundle are checked on the board alone."""
-    if not wish.skill.is_dir():
-        return dict(wish.parameters)
-    settings = read_manifest(str(wish.skill)).settings(wish.parameters)
-    return {name: settings[name] for name in wish.parameters}
-
-
-def needs(bundle: Bundle) -> dict[str, int]:
-    """Bytes that the board must have free: on its disk (archive and files), in its memory."""
-    unpacked = sum(item["size"] for item in bundle.manifest["files"].values())
-    return {
-        "disk": 2 * unpacked,
-        "memory": int(bundle.manifest["requires"]["memory"]) + _RUNTIME_MEMORY,
-    }
-
-
-async def _send(board: RemoteBoard, pieces: Pieces, watcher: Watcher) -> int:
+async def _send(board: RemoteBoard, bundle: Bundle, pieces: Pieces, watcher: Watcher) -> int:
     """Send what the board lacks; a piece that its disk damaged is sent again."""
     sent = 0
-    wanted = await board.call("missing", pieces=pieces.order)
+    wanted = await board.call("missing", pieces=pieces.order, name=bundle.name, needs=needs(bundle))
     for _ in range(3):
         total, done = sum(len(pieces.content[name]) for name in wanted), 0
         watcher.bytes(0, total)

@@ -8,11 +8,13 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from npukit_cli import output
-from npukit_cli.deploy.flash import Flashed, Watcher, Wish, flash
+from npukit_cli.deploy.choosing import Wish
+from npukit_cli.deploy.flash import Flashed, flash
 from npukit_cli.deploy.fleet import Entry, Outcome, on_all
+from npukit_cli.deploy.packing import cargo
 from npukit_cli.deploy.places import Reach
 from npukit_cli.deploy.problems import BoardRefused
-from npukit_cli.deploy.terminal import person, watching
+from npukit_cli.deploy.terminal import watching
 
 _DONE, _FAILED = 0, 1
 
@@ -27,29 +29,30 @@ def execute(wish: Wish, reach: Reach, parallel: int, stop_after: float, json: bo
     names = [entry.to for entry in entries]
     for entry in entries:
         reach.where(entry)  # wrong addresses are told before anything is begun
-    asked = person()
-    with watching(names, hidden=json) as watchers:
+    loaded = cargo(wish.skill, wish.signer)
+    with watching(names, hidden=json) as screen:
 
         async def work(place: int) -> Flashed:
-            entry = entries[place]
+            entry, watcher = entries[place], screen.watchers[place]
             try:
-                return await flash(reach.where(entry), _wish(wish, entry), asked, watchers[place])
+                where = reach.where(entry)
+                return await flash(where, _wish(wish, entry), loaded, screen.person, watcher)
             finally:
-                _rest(watchers[place])
+                watcher.step("")
 
-        outcomes = asyncio.run(on_all(names, work, parallel, stop_after))
-    if len(outcomes) == 1 and outcomes[0].error is not None:
-        _show_log(outcomes[0].error)
-        raise outcomes[0].error
+        try:
+            outcomes = asyncio.run(on_all(names, work, parallel, stop_after))
+        except KeyboardInterrupt:
+            output.say("what a board has begun to install it finishes: see `npukit board status`")
+            raise
     if json:
         output.as_json([_to_dict(outcome) for outcome in outcomes])
+    elif len(outcomes) == 1 and outcomes[0].error is not None:
+        _show_log(outcomes[0].error)
+        raise outcomes[0].error
     else:
         _show(outcomes)
     return _DONE if all(outcome.state == "done" for outcome in outcomes) else _FAILED
-
-
-def _rest(watcher: Watcher) -> None:
-    watcher.bytes(0, 0)
 
 
 def _wish(wish: Wish, entry: Entry) -> Wish:
@@ -77,8 +80,9 @@ def _show(outcomes: Sequence[Outcome[Flashed]]) -> None:
 
 def _sentence(to: str, done: Flashed) -> str:
     kind = f"virtual {done.board}" if done.virtual else done.board
+    how = "ran to its end" if done.ended else "runs"
     return (
-        f"{to} ({kind}): {done.skill} {done.version} runs, {done.frames} frames seen; "
+        f"{to} ({kind}): {done.skill} {done.version} {how}, {done.frames} frames seen; "
         f"sent {done.sent / 1e6:.1f} of {done.size / 1e6:.1f} MB; release {done.release}"
     )
 

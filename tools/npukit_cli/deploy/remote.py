@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import asyncssh
 
 from npukit_cli.deploy.agent_package import agent_file
+from npukit_cli.deploy.people import Person
 from npukit_cli.deploy.problems import BoardRefused, ConnectionFailed
-from npukit_cli.deploy.transport import Address, Login, Person, connect
+from npukit_cli.deploy.transport import Address, Login, connect
 
 _NO_AGENT, _NO_PYTHON = 86, 87
 _IN_FLIGHT = 8  # pieces on their way that are not acknowledged yet

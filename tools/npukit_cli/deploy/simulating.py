@@ -45,6 +45,8 @@ def _tell(board: VirtualBoard, json: bool) -> None:
             "WARNING: there is no OpenSSH server here, so asyncssh's stands in for it. "
             "`apt-get install openssh-server` brings the real one"
         )
+    for line in board.booted:
+        output.say(f"boot: {line}")
     output.result(f"virtual board in {board.folder} ({board.server}), Ctrl-C switches it off")
     output.result(f"  npukit flash SKILL {reach} --host-key {board.fingerprint}")
     output.result(f"  npukit board status {reach}")

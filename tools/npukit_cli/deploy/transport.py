@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncssh
 
 from npukit.errors import ConfigError
+from npukit_cli.deploy.people import NOBODY, Person
 from npukit_cli.deploy.problems import ConnectionFailed, HostKeyRefused
 
 _CONNECT_S, _LOGIN_S = 15.0, 60.0
@@ -48,21 +49,6 @@ class Login(NamedTuple):
     identity: tuple[str, ...] = ()
     jump: Address | None = None
     host_key: str | None = None
-
-
-class Person(NamedTuple):
-    """Who can be asked; nobody, where there is no terminal.
-
-    Attributes:
-        confirm: a question to yes or no.
-        secret: a prompt to what was typed unseen, None for nothing.
-    """
-
-    confirm: Callable[[str], bool]
-    secret: Callable[[str], str | None]
-
-
-NOBODY = Person(lambda _: False, lambda _: None)
 
 
 def parse_address(text: str) -> Address:
@@ -100,6 +86,11 @@ async def _open(
     address: Address, login: Login, person: Person, tunnel: asyncssh.SSHClientConnection | None
 ) -> asyncssh.SSHClientConnection:
     checks: list[_Client] = []
+    locked: list[str] = []
+
+    def passphrase(key: str) -> str | None:
+        locked.append(key)
+        return person.secret(f"Passphrase of {key}: ")
 
     def client() -> _Client:
         checks.append(_Client(address, login, person))
@@ -111,7 +102,7 @@ async def _open(
         "login_timeout": _LOGIN_S,
         "keepalive_interval": _KEEPALIVE_S,
         "keepalive_count_max": _KEEPALIVE_COUNT,
-        "passphrase": lambda name: person.secret(f"Passphrase of {name}: "),
+        "passphrase": passphrase,
     }
     given |= {"username": address.user} if address.user else {}
     given |= {"port": address.port} if address.port else {}
@@ -127,7 +118,10 @@ async def _open(
         raise ConnectionFailed(
             "the board took neither a key nor a password",
             where=str(address),
-            hint="try `ssh` with the same address; `ssh-copy-id` brings your key onto the board",
+            hint=f"the passphrase of {', '.join(locked)} was wrong, or nobody could be asked for "
+            "it: `ssh-add` brings a key into the agent"
+            if locked
+            else "try `ssh` with the same address; `ssh-copy-id` brings your key onto the board",
         ) from error
     except asyncssh.KeyExchangeFailed as error:
         raise HostKeyRefused(

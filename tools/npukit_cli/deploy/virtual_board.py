@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -54,7 +55,10 @@ class VirtualBoard:
         identity: file of the private key that may log in.
         fingerprint: of the host key.
         server: "OpenSSH" or "asyncssh".
+        booted: what its boot recovered and started, in sentences.
     """
+
+    booted: Sequence[str] = ()
 
     def __init__(
         self,
@@ -112,13 +116,17 @@ class VirtualBoard:
         """Boot: recover and start what is installed. Returns when it takes connections.
 
         Raises:
-            DeployError: the server does not start.
+            DeployError: the server does not start, or another has its port.
         """
+        _require_free(self.port)
         agent = self.folder / "npukit" / "agent" / "agent.pyz"
         if agent.exists():
             command = f"exec python3 -B {shlex.quote(str(agent))} boot"
             environment = {**os.environ, "SSH_ORIGINAL_COMMAND": command}
-            subprocess.run([str(self._session)], env=environment, check=False, capture_output=True)
+            done = subprocess.run(
+                [str(self._session)], env=environment, check=False, capture_output=True
+            )
+            self.booted = (done.stdout + done.stderr).decode("utf-8", "replace").splitlines()
         log = self._keys / "server.log"
         with log.open("wb") as said:
             self._process = subprocess.Popen(self._command(), stdout=said, stderr=said)
@@ -195,6 +203,16 @@ def _answers(port: int) -> bool:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False
+
+
+def _require_free(port: int) -> None:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise DeployError(
+            f"port {port} cannot be had: {error.strerror}",
+            hint="another virtual board may run there; --port 0 takes a free one",
+        ) from error
 
 
 def _free_port() -> int:

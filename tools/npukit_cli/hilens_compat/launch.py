@@ -11,8 +11,10 @@ import threading
 import traceback
 from typing import List, Optional
 
+from npukit.heartbeat import from_environment
+from npukit.hilens_script import prepare, watch
 from npukit_cli.hilens_compat import log, state
-from npukit_cli.hilens_compat.settings import read_settings
+from npukit_cli.hilens_compat.settings import VARIABLE, Settings, read_settings
 
 _INJECT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inject")
 _INTERRUPTED = 130
@@ -30,12 +32,32 @@ def main(arguments: List[str]) -> int:
         sys.path.insert(0, _INJECT)
     else:
         log.explain("not simulated: there is a hilens module here, {}".format(other.origin))
+    heartbeat = from_environment()
+    if heartbeat is not None:
+        watch(importlib.import_module("hilens"), heartbeat)
     code = _run(script)
+    if heartbeat is not None:
+        heartbeat.flush()
     summary = read_settings().summary
     if summary:
         with open(summary, "w", encoding="utf-8") as file:
             json.dump({"counts": state.counts()}, file)
     return code
+
+
+def run_on_board(start_file: str, script: str) -> int:
+    """What a virtual board starts: a script beside `start_file`; the exit code.
+
+    Camera and display are those of NPUKIT_RUN, else the script's own. What would leave the
+    device goes to `npukit-out` in the folder where this is started.
+    """
+    asked = json.loads(os.environ.get("NPUKIT_RUN") or "{}")
+    displays = asked.get("displays") or [None]
+    settings = Settings(asked.get("capture"), displays[0], os.path.abspath("npukit-out"))
+    os.environ[VARIABLE] = settings.to_text()
+    folder = os.path.dirname(os.path.abspath(start_file))
+    prepare(folder)
+    return main([os.path.join(folder, script)])
 
 
 def _run(script: str) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO, Dict, Iterator, NamedTuple, Optional, Tuple
 
 from .archive import CHUNK, Archive, Entry
 from .contents import MANIFEST, MAX_MANIFEST, MAX_SIGNATURE, SIGNATURE, parse_manifest
 from .errors import BundleError, SignatureToolError
+from .scratch import check_space, scratch, write
 from .signatures import signer
 from .simulated import HEAD, is_simulator_build
 
@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 SIMULATOR = "simulator"  # the target that takes simulator builds
-_SPARE = 1 << 20  # bytes that stay free on the disk
 
 
 class Wanted(NamedTuple):
@@ -112,14 +111,16 @@ def unpack(
     wanted = Wanted(expected_target, allowed_signers, sha256, expected_board)
     with opened(path, wanted) as found:
         try:
-            with _scratch(folder) as scratch:
-                _check_space(scratch, found.manifest)
+            with scratch(folder) as inside:
+                check_space(inside, found.manifest)
                 for entry, chunks in files(found):
-                    _write(os.path.join(scratch, *entry.name.split("/")), chunks, entry.executable)
+                    write(os.path.join(inside, *entry.name.split("/")), chunks, entry.executable)
                 for name, text in found.raw.items():
-                    _write(os.path.join(scratch, name), iter((text,)))
-                os.sync()  # content before name: a power cut leaves no half folder
-                os.rename(scratch, folder)
+                    write(os.path.join(inside, name), iter((text,)))
+                # Content before name: a power cut leaves no half folder. One call for all files
+                # takes a tenth of the time of one for each.
+                os.sync()
+                os.rename(inside, folder)
         except OSError as error:
             raise BundleError(
                 "cannot be unpacked to {}: {}".format(folder, error.strerror or error)
@@ -233,37 +234,3 @@ def _checked(found: Opened, entry: Entry, sha256: str) -> Iterator[bytes]:
             ),
             "put the vendor's offline model in its place",
         )
-
-
-@contextmanager
-def _scratch(folder: str) -> Iterator[str]:
-    """A new folder beside `folder`; what of it is there at the end is removed."""
-    parent, name = os.path.split(os.path.abspath(folder))
-    path = os.path.join(parent, ".{}.{}".format(name, os.getpid()))
-    shutil.rmtree(path, ignore_errors=True)  # of a killed process with the same number
-    os.mkdir(path, 0o755)
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _check_space(folder: str, manifest: Dict[str, Any]) -> None:
-    block = os.statvfs(folder).f_frsize
-    sizes = [item["size"] for item in manifest["files"].values()]
-    needed = sum(-(-size // block) * block for size in sizes) + _SPARE
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise BundleError(
-            "the disk has {} bytes free, needed are {}".format(free, needed),
-            "remove what is not needed, such as older versions",
-        )
-
-
-def _write(path: str, chunks: Iterator[bytes], executable: bool = False) -> None:
-    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    handle = os.open(path, flags, 0o755 if executable else 0o644)
-    with os.fdopen(handle, "wb") as file:
-        for chunk in chunks:
-            file.write(chunk)

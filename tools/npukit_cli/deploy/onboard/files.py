@@ -16,12 +16,16 @@ _BLOCK = 1 << 20
 def write_file(path: str, data: bytes, durable: bool = True) -> None:
     """Write whole or not at all; `durable` also waits until it is on the disk."""
     temporary = "{}.{}.tmp".format(path, os.getpid())
-    with open(temporary, "wb") as file:
-        file.write(data)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:  # a full disk stays as full as it was
+        remove_file(temporary)
+        raise
     if durable:
         sync_folder(os.path.dirname(path))
 
@@ -72,16 +76,6 @@ def sync_folder(path: str) -> None:
         os.fsync(number)
     finally:
         os.close(number)
-
-
-def sync_tree(path: str) -> None:
-    """Wait until every file and folder below is on the disk."""
-    for folder, _, names in os.walk(path):
-        for name in names:
-            file = os.path.join(folder, name)
-            if not os.path.islink(file):
-                sync_folder(file)  # fsync is the same for a file
-        sync_folder(folder)
 
 
 def sha256_of(path: str) -> str:

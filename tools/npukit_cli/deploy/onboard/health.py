@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Callable, Dict, List, NamedTuple
 
 from . import service
 from .board_error import BoardError
 from .files import read_json
 from .layout import SkillPlace
+from .logs import tail
 
 _POLL_S = 0.05
 _TAIL = 20  # lines
@@ -22,8 +22,10 @@ class Limits(NamedTuple):
     seconds: float = 60.0
 
 
-def wait_until_healthy(place: SkillPlace, limits: Limits) -> Dict[str, Any]:
-    """Wait for the frames.
+def wait_until_healthy(
+    place: SkillPlace, limits: Limits, tell: Callable[[str], None]
+) -> Dict[str, Any]:
+    """Wait for the frames; `tell` hears how many there are.
 
     Returns:
         The heartbeat.
@@ -32,8 +34,12 @@ def wait_until_healthy(place: SkillPlace, limits: Limits) -> Dict[str, Any]:
         BoardError: of kind `unhealthy`: the cause in a sentence, and the end of the log.
     """
     deadline = time.monotonic() + limits.seconds
+    told = -1
     while True:
         state, beat = read_json(place.state), read_json(place.heartbeat)
+        if beat.get("frames", 0) != told:
+            told = beat.get("frames", 0)
+            tell("waiting for frames: {} of {}".format(min(told, limits.frames), limits.frames))
         if beat.get("frames", 0) >= limits.frames and not state.get("restarts"):
             return beat
         ended = state.get("exit_code") is not None
@@ -43,23 +49,19 @@ def wait_until_healthy(place: SkillPlace, limits: Limits) -> Dict[str, Any]:
                 return beat  # a short source, seen to its end
             raise BoardError(
                 _cause(place, state, beat, limits),
-                "see the end of its log below; `npukit run` shows the same skill on this machine",
+                "the end of its log says more; `npukit run` shows the same skill on this machine",
                 "unhealthy",
-                "\n".join(tail(place, _TAIL)),
+                "\n".join(_last_words(place, state)),
             )
         time.sleep(_POLL_S)
 
 
-def tail(place: SkillPlace, lines: int) -> List[str]:
-    """The last lines of the skill's log."""
-    wanted = max(lines, 1)
-    text = b""
-    for path in (place.log, place.log + ".1"):
-        if text.count(b"\n") <= wanted and os.path.exists(path):
-            with open(path, "rb") as file:
-                file.seek(max(0, os.path.getsize(path) - 400 * wanted))
-                text = file.read() + text
-    return text.decode("utf-8", "replace").splitlines()[-wanted:]
+def _last_words(place: SkillPlace, state: Dict[str, Any]) -> List[str]:
+    """The end of the log, without what an earlier release said."""
+    lines, _ = tail(place.log, _TAIL)
+    mark = "npukit: release {} started".format(state.get("release"))
+    first = next((number for number, line in enumerate(lines) if mark in line), 0)
+    return lines[first:]
 
 
 def _cause(place: SkillPlace, state: Dict[str, Any], beat: Dict[str, Any], limits: Limits) -> str:
@@ -83,7 +85,7 @@ def _reason(place: SkillPlace, beat: Dict[str, Any]) -> str:
     """The skill's own last error, else the last line that looks like an exception."""
     if beat.get("last_error"):
         return str(beat["last_error"])
-    for line in reversed(tail(place, _TAIL)):
+    for line in reversed(tail(place.log, _TAIL)[0]):
         text = line.partition(" ")[2]
         if text and not text.startswith((" ", "npukit: ")):
             return text

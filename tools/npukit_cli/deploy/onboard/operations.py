@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
+from contextlib import closing
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from . import facts as board_facts
-from . import service, store, transaction
+from . import room, service, store, transaction
 from .board_error import BoardError
-from .files import read_json, remove_file
-from .health import Limits, tail
+from .files import remove_file
+from .health import Limits
 from .layout import BoardPlace, SkillPlace
-from .reports import release_of, status_of
+from .logs import Growing, tail
+from .reports import life_of, release_of, status_of
 
 Tell = Callable[[str], None]
-_MARGIN = 32 << 20  # bytes that stay free on the disk
 _LOCK_S = 2.0
 
 
@@ -49,8 +50,15 @@ class Operations:
                 done.append("{}: started".format(place.name))
         return done
 
-    def missing(self, pieces: List[str]) -> List[str]:
-        """The pieces of a bundle that are not here."""
+    def missing(
+        self, pieces: List[str], name: str, needs: Optional[Mapping[str, int]] = None
+    ) -> List[str]:
+        """The pieces of a bundle that are not here, once it is sure that there is room for it."""
+        place = self._board.skill(name)
+        if needs and room.shortage(place, needs):
+            with self._alone():  # what is left of installations that failed makes room
+                store.collect_garbage(self._board)
+            room.require(place, needs)
         return store.missing(self._board, pieces)
 
     def put(self, sha256: str, data: bytes) -> int:
@@ -78,17 +86,19 @@ class Operations:
         if not os.path.isfile(bundle):
             raise BoardError("the bundle is not on the board", "flash again", "missing")
         with self._alone():
-            self._require_room(place, needs)
             before = place.list()
             self._tell("unpacking")
-            release = transaction.unpack(place, bundle, facts, identity)
+            try:
+                room.require(place, needs)
+                release = transaction.unpack(place, bundle, facts, identity)
+            finally:
+                remove_file(bundle)
             try:
                 beat = transaction.switch(place, release, Limits(**limits), self._tell)
             except BoardError:
                 if release not in before:
                     transaction.discard(place, release)
                 raise
-            remove_file(bundle)
             transaction.prune(place, keep)
             return self._judged(place, release, beat)
 
@@ -163,7 +173,7 @@ class Operations:
         lines: int,
         follow: bool,
         wanted: Callable[[], bool],
-        since: Optional[int] = None,
+        since: Optional[Sequence[int]] = None,
     ) -> Iterator[Dict[str, Any]]:
         """The end of the log; with `follow` what comes after, until the skill ends.
 
@@ -175,51 +185,23 @@ class Operations:
             since: go on at this `position` of an earlier call, in place of `lines`.
         """
         place = self._board.one(skill)
-        position = _size(place.log) if since is None else since
-        for line in tail(place, lines) if lines and since is None else ():
+        old, position = tail(place.log, lines)
+        for line in old if since is None else ():
             yield {"line": line}
-        yield {"position": position}
-        while follow and wanted():
-            running = service.is_running(place)
-            if _size(place.log) < position:  # rotated
-                position = 0
-            if _size(place.log) > position:
-                with open(place.log, "rb") as file:
-                    file.seek(position)
-                    text = file.read()
-                text = text[: text.rfind(b"\n") + 1]
-                position += len(text)
-                for line in text.decode("utf-8", "replace").splitlines():
+        with closing(Growing(place.log, position if since is None else since)) as log:
+            yield {"position": log.position}
+            while follow and wanted():
+                under_way = service.is_running(place) or os.path.lexists(place.journal)
+                found = log.lines()
+                for line in found:
                     yield {"line": line}
-                yield {"position": position}
-            elif not running and not os.path.lexists(place.journal):
-                break
-            else:
-                time.sleep(0.1)
-        yield {"exit_code": read_json(place.state).get("exit_code")}
-
-    def _require_room(self, place: SkillPlace, needs: Mapping[str, int]) -> None:
-        disk = board_facts.free_disk(self._board.root)
-        if disk < needs.get("disk", 0) + _MARGIN:
-            raise BoardError(
-                "the board's disk has {} MB free, the release needs {} MB".format(
-                    disk >> 20, (needs.get("disk", 0) + _MARGIN) >> 20
-                ),
-                "`npukit board list` shows the releases, --keep says how many stay",
-                "space",
-            )
-        memory = board_facts.free_memory()
-        own = board_facts.memory_of(
-            read_json(place.state).get("pid")
-        )  # free when the old one stops
-        if memory is not None and memory + own < needs.get("memory", 0):
-            raise BoardError(
-                "the board has {} MB of memory free, the skill needs about {} MB".format(
-                    (memory + own) >> 20, needs["memory"] >> 20
-                ),
-                "stop what else runs there (`npukit board status`)",
-                "memory",
-            )
+                if found:
+                    yield {"position": log.position}
+                elif under_way:
+                    time.sleep(0.1)
+                else:
+                    break
+        yield {"exit_code": life_of(place)[0].get("exit_code")}
 
     def _judged(self, place: SkillPlace, release: str, beat: Mapping[str, Any]) -> Dict[str, Any]:
         notices = []
@@ -231,6 +213,7 @@ class Operations:
         return {
             "skill": place.name,
             "release": release,
+            "running": service.is_running(place),
             "frames": beat.get("frames"),
             "fps": beat.get("fps"),
             "previous": place.settings().get("previous"),
@@ -260,7 +243,3 @@ class _Alone:
 
     def __exit__(self, *_: object) -> None:
         self._board.lock.give_back()
-
-
-def _size(path: str) -> int:
-    return os.path.getsize(path) if os.path.exists(path) else 0

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from . import service
 from .files import read_json
 from .layout import SkillPlace
 
 
+def life_of(place: SkillPlace) -> Tuple[Dict[str, Any], Dict[str, Any]]:
+    """State and heartbeat of the release in use; empty where another one wrote them last."""
+    state = read_json(place.state)
+    if state.get("release") != place.release():
+        return {}, {}
+    return state, read_json(place.heartbeat)
+
+
 def status_of(place: SkillPlace) -> Dict[str, Any]:
     """What a skill does."""
-    state, beat, current = read_json(place.state), read_json(place.heartbeat), place.release()
+    (state, beat), current = life_of(place), place.release()
     running = service.is_running(place)
     word = state.get("state", "stopped")
     if not running and word not in ("finished", "stopped", "crash loop"):

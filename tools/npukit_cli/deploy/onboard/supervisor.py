@@ -1,4 +1,4 @@
-"""The process that runs a skill: restarts, an end to crash loops, the log and its rotation."""
+"""The process that runs a skill: restarts, an end to crash loops, its log."""
 
 from __future__ import annotations
 
@@ -14,42 +14,12 @@ from typing import IO, Any, Dict, List, Optional
 
 from .files import read_json, write_json
 from .layout import SkillPlace
+from .logs import Log
 
 _CRASHES, _WITHIN_S = 4, 60.0  # more than that is a crash loop
 _POLL_S, _REPORT_S = 0.05, 5.0
 _PATIENCE = ((signal.SIGINT, 8.0), (signal.SIGTERM, 4.0), (signal.SIGKILL, 5.0))
-_LOG_BYTES, _LOG_FILES = 4 << 20, 4
 _PR_SET_PDEATHSIG = 1
-
-
-class Log:
-    """Lines with their time, in files of bounded size."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._file: IO[bytes] = open(path, "ab", buffering=0)  # noqa: SIM115 - held for long
-        self._guard = threading.Lock()
-
-    def write(self, line: bytes) -> None:
-        """Append a line; the oldest are forgotten."""
-        with self._guard:
-            if self._file.tell() > _LOG_BYTES:
-                self._rotate()
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%S ", time.localtime()).encode("ascii")
-            self._file.write(stamp + line.rstrip(b"\r\n") + b"\n")
-
-    def note(self, text: str) -> None:
-        """A line of the supervisor's own."""
-        self.write("npukit: {}".format(text).encode("utf-8"))
-
-    def _rotate(self) -> None:
-        self._file.close()
-        for number in range(_LOG_FILES - 1, 0, -1):
-            older = "{}.{}".format(self._path, number)
-            newer = "{}.{}".format(self._path, number - 1) if number > 1 else self._path
-            if os.path.exists(newer):
-                os.replace(newer, older)
-        self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115
 
 
 class Supervisor:
@@ -125,7 +95,10 @@ class Supervisor:
         beat = read_json(self._place.heartbeat)
         frames = int(beat.get("frames", 0))
         if frames and frames != said:
-            self._log.note("{} frames, {} frames/s".format(frames, beat.get("fps", 0)))
+            rate = beat.get("fps")
+            self._log.note(
+                "frames: {}{}".format(frames, ", {} a second".format(rate) if rate else "")
+            )
             if self._state["exit_code"] is not None:
                 self._tell(exit_code=None)
         return frames
@@ -140,19 +113,18 @@ class Supervisor:
 
 
 def _start(place: SkillPlace, release: str) -> subprocess.Popen[bytes]:
-    folder = place.path(release)
-    run = place.facts(release).get("run", {})
+    facts = place.facts(release)
     environment = dict(
         os.environ,
         NPUKIT_HEARTBEAT=place.heartbeat,
-        NPUKIT_RUN=json.dumps(run),
-        NPUKIT_BOARD=str(place.facts(release).get("board", "")),
+        NPUKIT_RUN=json.dumps(facts.get("run", {})),
+        NPUKIT_BOARD=str(facts.get("board", "")),
         SKILL_WORKSPACE=place.workspace + "/",
         PYTHONUNBUFFERED="1",
         PYTHONDONTWRITEBYTECODE="1",
     )
     return subprocess.Popen(
-        [sys.executable, os.path.join(folder, "main.py")],
+        [sys.executable, os.path.join(place.path(release), facts["entry"])],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

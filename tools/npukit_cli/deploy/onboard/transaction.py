@@ -19,7 +19,6 @@ from .files import (
     remove_file,
     remove_tree,
     sync_folder,
-    sync_tree,
     tree_digest,
     write_json,
 )
@@ -59,11 +58,10 @@ def unpack(place: SkillPlace, bundle: str, facts: Mapping[str, Any], identity: s
         return release
     staging = os.path.join(place.releases, _STAGING + release)
     remove_tree(staging)
-    bundle_files.unpack(bundle, staging, **asked)
+    manifest = bundle_files.unpack(bundle, staging, **asked)
     digest = tree_digest(staging, RELEASE_FILE)
-    whole = {**facts, "digest": digest, "installed_at": time.time()}
+    whole = {**facts, "entry": manifest["entry"], "digest": digest, "installed_at": time.time()}
     write_json(os.path.join(staging, RELEASE_FILE), whole)
-    sync_tree(staging)
     remove_tree(place.path(release))  # something without RELEASE_FILE: no release
     os.rename(staging, place.path(release))
     sync_folder(place.releases)
@@ -93,8 +91,7 @@ def switch(place: SkillPlace, new: str, limits: Limits, tell: Tell) -> Dict[str,
         place.point_at(new)
         tell("starting")
         service.start(place)
-        tell("waiting for frames")
-        beat = wait_until_healthy(place, limits)
+        beat = wait_until_healthy(place, limits, tell)
         previous = old if old != new else place.settings().get("previous")
         place.set(enabled=True, previous=previous)
         service.enable(place)

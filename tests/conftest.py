@@ -1,6 +1,7 @@
 """What all tests share: repeatable properties and the optional test data."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 settings.register_profile("npukit", derandomize=True, database=None, deadline=None)
 settings.load_profile("npukit")
+
+# A shell starts background jobs with interrupts ignored, and every child inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

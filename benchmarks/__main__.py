@@ -6,11 +6,11 @@ import argparse
 import json
 from collections.abc import Iterable
 
-from benchmarks import against, bare, conversion, glue, loop, where
+from benchmarks import against, bare, conversion, glue, loop, quantization, where
 from benchmarks.clips import BUILD
 from benchmarks.measure import Row, glue_table, loop_table, machine, stage_table
 
-SECTIONS = ("glue", "loop", "peers", "where", "convert")
+SECTIONS = ("glue", "loop", "peers", "where", "convert", "quantization")
 
 
 def main() -> None:
@@ -31,6 +31,11 @@ def main() -> None:
     peer_rows = _told(against.rows(rounds, frames)) if "peers" in wanted else []
     costs = list(where.rows(rounds, min(frames, 120))) if "where" in wanted else []
     converted = list(conversion.rows(min(rounds, 3))) if "convert" in wanted else []
+    quantized = []
+    if "quantization" in wanted:
+        for one in quantization.rows():
+            print(f"{one.case}: {one.speed[1]:.2f}x, {one.size:.3f} of the size", flush=True)
+            quantized.append(one)
     facts["load_after"] = machine()["load"]
 
     text = "\n".join(
@@ -42,6 +47,7 @@ def main() -> None:
             *_section(against.peer_table(peer_rows), peer_rows),
             *_section(where.where_table(costs), costs),
             *_section(conversion.conversion_table(converted), converted),
+            *_section(quantization.quantization_table(quantized), quantized),
             f"Medians of {rounds} interleaved rounds of {frames} frames. "
             + ", ".join(f"{name} {value}" for name, value in facts.items()),
         ]
@@ -55,6 +61,7 @@ def main() -> None:
         "bare": [row.to_dict() for row in bare_rows],
         "peers": [row.to_dict() for row in peer_rows],
         "convert": [row.to_dict() for row in converted],
+        "quantization": [row.to_dict() for row in quantized],
         "where": {one.case: dict(one.stages) for one in costs},
     }
     BUILD.mkdir(parents=True, exist_ok=True)

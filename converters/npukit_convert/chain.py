@@ -12,6 +12,8 @@ from npukit.runtime.build import SimulatorBuild
 from npukit_convert.compile_step import is_compiled, tell_compile
 from npukit_convert.config import ConvertConfig, read_config
 from npukit_convert.conversion import Conversion, StepReport
+from npukit_convert.quantization.rejection import rejection
+from npukit_convert.quantization.settings import PRESETS
 from npukit_convert.rewriting import ONNXSIM
 from npukit_convert.simplify import select
 from npukit_convert.steps import (
@@ -23,6 +25,8 @@ from npukit_convert.steps import (
     read_source,
     source_files,
 )
+
+_COMPILE = "compile"
 
 
 def make_build(path: Path) -> SimulatorBuild:
@@ -98,9 +102,12 @@ def convert(
         ExecutionError: an engine refuses a network.
         CaptureError: the frames to verify on cannot be read.
         CompilerError: the vendor's compiler refuses the network, or cannot be run.
+        Rejected: the quantised network misses its floor; holds what was made, without `compile`.
     """
     steps = Steps(config, folder, where, tell)
     for name, does, run in _steps(config):
+        if name == _COMPILE and _rejected(steps.made):
+            break  # a board is to run what was accepted
         watch(name)
         start = time.perf_counter()
         try:
@@ -119,7 +126,13 @@ def convert(
                 done.measured,
             )
         )
+    if _rejected(steps.made):
+        raise rejection(steps.made, where)
     return steps.made
+
+
+def _rejected(made: Conversion) -> bool:
+    return made.quantization is not None and not made.quantization.result.accepted
 
 
 def _steps(
@@ -133,12 +146,20 @@ def _steps(
     ]
     if config.route == "caffe":
         steps.append(("caffe", _tell_caffe, Steps.caffe))
+    if config.precision in PRESETS:
+        steps.append(("quantize", _tell_quantize, Steps.quantize))
     steps.append(("build", lambda config: f"{config.name}.sim for the simulator", Steps.build))
     if has_offline_model(config):
         steps.append(("offline", _tell_offline, Steps.offline))
     if is_compiled(config):
-        steps.append(("compile", tell_compile, Steps.compile))
+        steps.append((_COMPILE, tell_compile, Steps.compile))
     return steps
+
+
+def _tell_quantize(config: ConvertConfig) -> str:
+    origin = config.calibration
+    frames = "noise" if origin is None or origin.frames is None else origin.frames
+    return f"{config.precision}, ranges from {frames}, judged against float32"
 
 
 def _tell_offline(config: ConvertConfig) -> str:

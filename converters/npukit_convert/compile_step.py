@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from npukit.errors import ConfigError
 from npukit.profiles import Target, load_target
 from npukit.runtime.declaration import InputSpec
@@ -13,8 +15,15 @@ from npukit_convert.compiler_config import CompilerConfig
 from npukit_convert.config import ConvertConfig
 from npukit_convert.conversion import Conversion
 from npukit_convert.errors import CompilerMissing
+from npukit_convert.graph import read_graph
+from npukit_convert.quantization.kernels import ON_CHIPS
+from npukit_convert.quantization.quantize import Quantization
+from npukit_convert.quantization.settings import PRESETS
 from npukit_convert.targets import family_of
-from npukit_convert.targets.base import FloatModel, PrecisionPlan
+from npukit_convert.targets.base import Calibration, FloatModel, Precision
+
+_FRAMES = 50  # at most, as in the vendor's template: all are in memory, and travel to the compiler
+_CAFFE_ON_CHIPS = ("Convolution", "Deconvolution", "InnerProduct", "ConvolutionDepthwise")
 
 
 def is_compiled(config: ConvertConfig) -> bool:
@@ -32,7 +41,11 @@ def tell_compile(config: ConvertConfig) -> str:
     chip = _chip(config)
     try:
         command = family_of(chip)(chip, options).command(
-            config.name, config.route, config.input_specs(), _plan(options, {})
+            config.name,
+            config.route,
+            config.input_specs(),
+            _precision(options, {}),
+            _any_frame(config),
         )
     except ConfigError as error:
         if config.compiler is not None:
@@ -71,7 +84,10 @@ def compile_network(
     spec = {names.get(name, name): declared for name, declared in inputs.items()}
     family = family_of(chip)(chip, options, _own_aipp(made, folder, where), tell)
     try:
-        made.compiled = family.compile(_float_model(made), spec, None, _plan(options, names))
+        made.compiled = family.compile(
+            _float_model(made), spec, _calibration(made, spec, names),
+            _precision(options, names, made),
+        )  # fmt: skip
     except CompilerMissing as missing:
         if options.at != "local" or options.command is not None:  # it was to be there
             raise
@@ -90,13 +106,55 @@ def _chip(config: ConvertConfig) -> Target:
     return load_target(str(config.target))
 
 
-def _plan(options: CompilerConfig, names: Mapping[str, str]) -> PrecisionPlan:
-    return PrecisionPlan(
+def _any_frame(config: ConvertConfig) -> Calibration | None:
+    """For a command line: which frames they are is not in it."""
+    if config.precision not in PRESETS:
+        return None
+    shapes = {name: item.shape for name, item in config.inputs.items()}
+    return Calibration([{name: np.zeros(shape, np.float32) for name, shape in shapes.items()}])
+
+
+def _precision(
+    options: CompilerConfig, names: Mapping[str, str], made: Conversion | None = None
+) -> Precision:
+    done = None if made is None else made.quantization
+    return Precision(
         tuple(names.get(name, name) for name in options.input_fp16_nodes),
         options.output_type,
         options.high_precision,
         options.precision_mode,
+        () if made is None or done is None else tuple(_not_int8(made, done)),
+        done is not None and done.plan.activations == "symmetric",
     )
+
+
+def _not_int8(made: Conversion, done: Quantization) -> list[str]:
+    """Layers that a chip would quantise, but that were not judged in int8."""
+    int8 = set(done.plan.int8())
+    if made.caffe is None:
+        nodes = read_graph(made.onnx, raised=False).graph
+        return [
+            str(node.name) for node in nodes if node.op_type in ON_CHIPS and node.name not in int8
+        ]
+    return [
+        layer.name
+        for layer in made.caffe.layers
+        if layer.type in _CAFFE_ON_CHIPS and layer.node not in int8
+    ]
+
+
+def _calibration(
+    made: Conversion, spec: Mapping[str, InputSpec], names: Mapping[str, str]
+) -> Calibration | None:
+    """Some of the frames, by the names of the network that is compiled."""
+    if made.quantization is None:
+        return None
+    feeds, own = (
+        made.quantization.feeds,
+        {names.get(name, name): name for name in made.config.inputs},
+    )
+    places = sorted({round(place) for place in np.linspace(0, len(feeds) - 1, _FRAMES)})
+    return Calibration([{name: feeds[place][own[name]] for name in spec} for place in places])
 
 
 def _float_model(made: Conversion) -> FloatModel:

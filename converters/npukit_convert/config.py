@@ -15,6 +15,11 @@ from npukit.preprocess import Preprocess
 from npukit.profiles import Target, load_target
 from npukit.runtime.declaration import InputSpec
 from npukit_convert.compiler_config import CompilerConfig, check_compiler, text_key
+from npukit_convert.quantization.settings import (
+    PRESETS,
+    CalibrationConfig,
+    QuantizationConfig,
+)
 
 
 class _Strict(BaseModel):
@@ -92,7 +97,11 @@ class ConvertConfig(_Strict):
         states: input name to the output that is fed back into it.
         target: a chip of `npukit targets`; None for plain files.
         route: what the chip's compiler is given.
-        precision: of the simulated offline model: float32, or fp16 emulated.
+        precision: of the simulated offline model: float32, fp16 emulated, all layers in int8
+            that can be, or as many as the accuracy allows (int8_mixed).
+        calibration: what the ranges of int8 are taken from; int8 needs it.
+        quantization: how int8 is computed.
+        accuracy: an accuracy.yaml with the floor that int8 must hold.
         compiler: which one, where it is, its settings; None looks for the usual one here.
     """
 
@@ -103,7 +112,10 @@ class ConvertConfig(_Strict):
     states: dict[str, str] = {}
     target: str | None = None
     route: Literal["onnx", "caffe"] = "onnx"
-    precision: Literal["fp32", "fp16"] = "fp32"
+    precision: Literal["fp32", "fp16", "int8", "int8_mixed"] = "fp32"
+    calibration: CalibrationConfig | None = None
+    quantization: QuantizationConfig = QuantizationConfig()
+    accuracy: str | None = None
     compiler: CompilerConfig | None = None
     passes: PassesConfig = PassesConfig()
     verify: VerifyConfig = VerifyConfig()
@@ -164,6 +176,12 @@ def make_config(data: Any, where: str, overrides: Mapping[str, Any] | None = Non
     except ValidationError as error:
         raise _first(error, where) from error
     config.input_specs(where)
+    if config.precision in PRESETS and config.calibration is None:
+        raise ConfigError(
+            f"{config.precision} needs frames of what the camera will see; there is no default",
+            where=f"{where}, calibration",
+            hint="--calibration.frames clip.mp4 (a video, a folder of pictures, .npy or .npz)",
+        )
     if config.target is not None:
         _check_route(config, load_target(config.target), where)
     if config.compiler is not None:
@@ -233,6 +251,8 @@ def _known_keys(place: list[str]) -> list[str]:
         "inputs": InputConfig,
         "passes": PassesConfig,
         "verify": VerifyConfig,
+        "calibration": CalibrationConfig,
+        "quantization": QuantizationConfig,
         "compiler": CompilerConfig,
     }
     kind = kinds.get(place[0], ConvertConfig) if place else ConvertConfig

@@ -13,6 +13,8 @@ from npukit_convert.figures import Spread
 from npukit_convert.onnx_to_caffe.caffemodel import write_caffemodel
 from npukit_convert.onnx_to_caffe.net import CaffeNet
 from npukit_convert.onnx_to_caffe.prototxt import to_prototxt
+from npukit_convert.quantization.plan import write_plan
+from npukit_convert.quantization.quantize import Quantization
 from npukit_convert.rewriting import Step as PassStep
 from npukit_convert.targets.base import Compiled
 from npukit_convert.verify import Verified
@@ -23,7 +25,7 @@ class StepReport:
     """What one step did, or will do.
 
     Attributes:
-        name: `export` or `read`, `simplify`, `caffe`, `build`, `compile`.
+        name: `export` or `read`, `simplify`, `caffe`, `quantize`, `build`, `offline`, `compile`.
         does: one line.
         seconds: with its verification.
         verified: against the form before; None for the first form.
@@ -47,7 +49,8 @@ class Conversion:
 
     Attributes:
         config: what was asked for.
-        onnx: the newest form of the ONNX network.
+        onnx: the newest form of the float ONNX network.
+        quantization: the network in int8 and its plan; None for other precisions.
         caffe: the Caffe network; None for the route `onnx`.
         build: the simulator build.
         offline: the build as an offline model; None without a target that has them.
@@ -60,6 +63,7 @@ class Conversion:
 
     config: ConvertConfig
     onnx: bytes = b""
+    quantization: Quantization | None = None
     caffe: CaffeNet | None = None
     build: SimulatorBuild | None = None
     offline: bytes | None = None
@@ -72,6 +76,10 @@ class Conversion:
     def files(self) -> dict[str, bytes]:
         """File name to content, of the networks and of what their compiler takes and makes."""
         made, name = self.networks(), self.config.name
+        if self.quantization is not None:
+            done = self.quantization
+            made[f"{name}.int8.onnx"] = done.onnx
+            made[f"{name}.plan.yaml"] = write_plan(done.plan, done.kept).encode()
         if self.offline is not None:
             made[f"{name}.om"] = self.offline  # a compiler's takes its place
         if self.aipp is not None:

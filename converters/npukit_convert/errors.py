@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from npukit.errors import NpukitError
+
+if TYPE_CHECKING:
+    from npukit_convert.conversion import Conversion
 
 
 class ConversionError(NpukitError):
@@ -17,6 +21,22 @@ class ExecutionError(NpukitError):
 
 class ComparisonError(NpukitError):
     """Two models cannot be compared: their inputs or outputs do not correspond."""
+
+
+class CalibrationError(ConversionError):
+    """Frames cannot be calibrated or judged on: of another size, not finite, none at all."""
+
+
+class Rejected(ConversionError):  # noqa: N818 - the tool works, the model does not
+    """A quantised network misses the floor that its accuracy must hold.
+
+    Attributes:
+        made: the conversion, with all that it made.
+    """
+
+    def __init__(self, message: str, *, made: Conversion, where: str, hint: str) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.made = made
 
 
 class CompilerError(ConversionError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ from npukit_convert.errors import ConversionError
 
 if TYPE_CHECKING:
     from npukit_convert.conversion import Conversion, StepReport
+    from npukit_convert.quantization.quantize import Quantization
 
 _LIBRARIES = ("torch", "onnx", "onnxsim", "onnx-ir", "onnxruntime", "opencv-python")
 
@@ -49,6 +51,8 @@ def to_record(made: Conversion) -> dict[str, Any]:
             "outputs": dict(made.caffe.outputs),
             "names": dict(made.caffe.names),
         }
+    if made.quantization is not None:
+        record["quantization"] = quantization_to_dict(made.quantization)
     if made.compiled is not None:
         done = made.compiled
         record["compile"] = {
@@ -61,6 +65,44 @@ def to_record(made: Conversion) -> dict[str, Any]:
     elif made.uncompiled is not None:
         record["compile"] = {"command": made.uncompiled.command, "missing": True}
     return record
+
+
+def quantization_to_dict(done: Quantization) -> dict[str, Any]:
+    """What was quantised, and what it is worth: without pictures."""
+    result = done.result
+    return {
+        "preset": result.preset,
+        "accepted": result.accepted,
+        "random_calibration": result.calibration.random,
+        "calibration": asdict(result.calibration),
+        "evaluation": result.evaluation,
+        "evaluations": result.evaluations,
+        "default_floor": result.default_floor,
+        "floors": [_plain(asdict(one)) for one in result.floors],
+        "findings": [asdict(one) for one in result.findings],
+        "outputs": {name: _plain(asdict(one)) for name, one in result.outputs.items()},
+        "task": {name: _plain(asdict(one)) for name, one in result.task.items()},
+        "speed": None if result.speed is None else asdict(result.speed),
+        "fp32_bytes": result.fp32_bytes,
+        "quantised_bytes": result.quantised_bytes,
+        "board_ms": {name: list(both) for name, both in result.board_ms.items()},
+        "int8": done.plan.int8(),
+        "fp16": done.plan.fp16(),
+        "float": dict(done.kept),
+        "layers": [_plain(asdict(one)) for one in result.layers],
+        "worst": [
+            _plain({"name": one.name, "output": one.output, "psnr_db": one.psnr_db})
+            for one in result.worst
+        ],
+    }
+
+
+def _plain(figures: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no infinity: None."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in figures.items()
+    }
 
 
 def step_to_dict(step: StepReport) -> dict[str, Any]:
@@ -80,7 +122,10 @@ def step_to_dict(step: StepReport) -> dict[str, Any]:
 
 
 def write_results(
-    made: Conversion, folder: Path, pages: Mapping[str, str] | None = None
+    made: Conversion,
+    folder: Path,
+    pages: Mapping[str, str] | None = None,
+    suffix: str = "",
 ) -> dict[str, Path]:
     """Write all results of a conversion; older ones stay whole until all new ones are complete.
 
@@ -88,6 +133,7 @@ def write_results(
         made: the conversion.
         folder: is made when it does not exist.
         pages: further files, suffix such as `.report.html` to text.
+        suffix: of every file, such as `.rejected` for what is not to be used.
 
     Returns:
         The files by name; the build record is the last.
@@ -106,11 +152,11 @@ def write_results(
             if made.build is not None:
                 write_build(str(temporary / f"{name}.sim"), made.build)
             record = {**to_record(made), "results": _hashes(temporary)}
-            for suffix, text in (pages or {}).items():
-                (temporary / f"{name}{suffix}").write_text(text, encoding="utf-8")
+            for kind, text in (pages or {}).items():
+                (temporary / f"{name}{kind}").write_text(text, encoding="utf-8")
             text = json.dumps(record, indent=1, sort_keys=True) + "\n"
             (temporary / f"{name}.build.json").write_text(text, encoding="utf-8")
-            return _moved(temporary, folder)
+            return _moved(temporary, folder, suffix)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
@@ -146,9 +192,10 @@ def _hashes(folder: Path) -> dict[str, str]:
     }
 
 
-def _moved(source: Path, target: Path) -> dict[str, Path]:
+def _moved(source: Path, target: Path, suffix: str) -> dict[str, Path]:
     """Each file in its place, the record last: it is there only with all that it names."""
     files = sorted(source.iterdir(), key=lambda file: file.name.endswith(".build.json"))
-    for file in files:
-        file.replace(target / file.name)
-    return {file.name: target / file.name for file in files}
+    places = {f"{file.name}{suffix}": target / f"{file.name}{suffix}" for file in files}
+    for file, place in zip(files, places.values(), strict=True):
+        file.replace(place)
+    return places

@@ -15,7 +15,16 @@ from npukit_convert import onnx_file
 from npukit_convert.config import ConvertConfig, make_config, read_config
 from npukit_convert.errors import ConversionError
 
-_FILES = ("model.onnx", "model.weights", "verify.frames", "compiler.aipp")  # keys that name a file
+# Keys that name a file.
+_FILES = (
+    "model.onnx",
+    "model.weights",
+    "verify.frames",
+    "compiler.aipp",
+    "calibration.frames",
+    "quantization.plan",
+    "accuracy",
+)
 
 
 class Request(NamedTuple):
@@ -41,7 +50,7 @@ def read_request(source: str, overrides: Mapping[str, Any]) -> Request:
     path = Path(file)
     folder = path.parent
     keys = {
-        key: os.path.relpath(value, folder) if key in _FILES and value else value
+        key: _beside(value, folder) if key in _FILES and value else value
         for key, value in overrides.items()
     }
     if path.suffix in (".yaml", ".yml"):
@@ -57,14 +66,21 @@ def read_request(source: str, overrides: Mapping[str, Any]) -> Request:
     return Request(make_config(data, source, keys), folder, source)
 
 
+def _beside(value: str, folder: Path) -> str:
+    """A path as it reads in a folder; whole where `..` would lead out of a link's target."""
+    linked = os.path.realpath(folder) != os.path.normpath(folder.absolute())
+    return str(Path(value).absolute()) if linked else os.path.relpath(value, folder)
+
+
 def moved(request: Request, folder: Path) -> ConvertConfig:
     """The config as it reads in a file of another folder."""
     data = request.config.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     for key in (*_FILES, "model.torch"):
-        part, _, field = key.partition(".")
-        name = data.get(part, {}).get(field)
+        part, dot, field = key.partition(".")
+        place, last = (data.get(part, {}), field) if dot else (data, part)
+        name = place.get(last)
         if name is not None and "://" not in name and (request.folder / _file(name)).exists():
-            data[part][field] = os.path.relpath(request.folder / name, folder)
+            place[last] = os.path.relpath(request.folder / name, folder)
     return make_config(data, request.where)
 
 

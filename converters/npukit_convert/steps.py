@@ -33,6 +33,9 @@ from npukit_convert.graph import module_path, read_graph, shape
 from npukit_convert.offline import lowering_note, measure, wrap_offline
 from npukit_convert.onnx_to_caffe.convert import to_caffe
 from npukit_convert.passes.split_state_input import PICTURE, SplitStateInput
+from npukit_convert.quantization.qdq import prepare
+from npukit_convert.quantization.quantize import Task, quantize_network
+from npukit_convert.quantization.settings import PRESETS
 from npukit_convert.record import versions
 from npukit_convert.rewriting import Simplified
 from npukit_convert.rewriting import Step as PassStep
@@ -110,6 +113,8 @@ class Steps:
         data = onnx_file.read_onnx(self._folder / file)
         self.made.sources[file] = read_source(self._folder, file)
         onnx_file.check_onnx(data, file)
+        if self._config.precision in PRESETS:  # names for all nodes; a quantised one is refused
+            data = prepare(data, file)
         shapes = {name: spec.shape for name, spec in self._original.items()}
         self.made.onnx = onnx_file.fix_sizes(data, shapes, file)
         self._begin()
@@ -158,21 +163,52 @@ class Steps:
                 verified = verifier.check(f"Caffe ({form})", opencv, names, self._where)
         return Done(verified, lowered.steps)
 
+    def quantize(self) -> Done:
+        """The float network in int8, as far as its accuracy allows."""
+        config, where = self._config, self._where
+        self.made.onnx = prepare(self.made.onnx, where)  # the plan names its nodes
+        assert config.calibration is not None  # noqa: S101 - `make_config` sees to it
+        done = self.made.quantization = quantize_network(
+            Task(
+                self.made.onnx,
+                self._inputs,
+                config.states,
+                config.precision,
+                config.calibration,
+                config.quantization,
+                None if config.accuracy is None else self._folder / config.accuracy,
+                None if config.verify.frames is None else self._folder / config.verify.frames,
+                config.target,
+                self._folder,
+                where,
+            ),
+            self._tell,
+        )
+        for file in (config.accuracy, config.quantization.plan):
+            if file is not None:
+                self.made.sources[file] = read_source(self._folder, file)
+        result = done.result
+        notes = [f"{one.text}: {one.remedy}" for one in result.findings]
+        return Done(notes=tuple(notes))
+
     def build(self) -> Done:
         """What the simulator runs."""
+        quantised = self.made.quantization
         build = SimulatorBuild(
             name=self._config.name,
             inputs=self._inputs,
             outputs=self._config.outputs,
             states=self._config.states,
-            onnx=self.made.onnx,
+            onnx=self.made.onnx if quantised is None else quantised.onnx,
             record={
                 "versions": versions(),
                 "sources": dict(self.made.sources),
                 "config_sha256": _sha256(write_config(self._config).encode()),
+                **({} if quantised is None else {"quantization": quantised.mark()}),
             },
         )
-        verified = self._check_build(build)
+        # A quantised one was judged as it runs, optimised; it differs from float by its nature.
+        verified = self._check_build(build) if quantised is None else None
         self.made.build = build
         return Done(verified)
 
@@ -197,7 +233,8 @@ class Steps:
         assert build is not None  # noqa: S101 - the step before makes it
         if self._config.precision == "fp16":
             build = replace(build, onnx=emulate(build.onnx))
-        self.made.offline, self.made.aipp = wrap_offline(build, self.made.onnx)
+        shown = self.made.onnx if self.made.quantization is None else build.onnx
+        self.made.offline, self.made.aipp = wrap_offline(build, shown)
         if self.made.aipp is None:
             return Done()
         exact = lowering_note(self._inputs)

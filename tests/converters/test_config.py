@@ -85,7 +85,7 @@ def test_there_are_files_of_skills() -> None:
             lambda data: data.update(outptus=["alpha"]),
             "unknown key 'outptus'",
             ", outptus",
-            "did you mean 'outputs'? known: compiler, inputs, model, name, outputs",
+            "did you mean 'outputs'? known: accuracy, calibration, compiler, inputs",
         ),
         (
             lambda data: data["model"].update(weight="x"),

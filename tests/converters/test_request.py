@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,18 @@ def test_files_of_options_are_found_from_the_working_folder(here: Path) -> None:
     request = read_request("sub/net.onnx", {"verify.frames": "frames"})
     assert request.config.verify.frames == "../frames"
     assert (request.folder / "../frames").resolve() == here / "frames"
+
+
+def test_files_of_options_are_found_below_a_linked_folder(here: Path) -> None:
+    elsewhere = here / "far" / "away" / "model"
+    elsewhere.mkdir(parents=True)
+    write_onnx(elsewhere / "net.onnx")
+    (here / "frames").mkdir()
+    (here / "linked").symlink_to(elsewhere.parent)
+    request = read_request("linked/model/net.onnx", {"verify.frames": "frames"})
+    assert (request.folder / str(request.config.verify.frames)).is_dir()
+    # Also for what takes `x/..` for nothing.
+    assert Path(os.path.normpath(request.folder / str(request.config.verify.frames))).is_dir()
 
 
 def test_files_of_a_config_are_found_beside_it(here: Path) -> None:

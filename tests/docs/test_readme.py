@@ -29,6 +29,7 @@ PAGES = (
     "docs/howto/bring-your-own-model.md",
     "docs/howto/lint-and-estimate.md",
     "docs/howto/bundle.md",
+    "docs/howto/quantize.md",
 )
 NOT_HERE = {
     "npukit inspect portrait_matting-0.1.0.skill": "made by the line before, elsewhere; see "
@@ -39,8 +40,13 @@ NOT_HERE = {
     "pip install .": "tests/tools/test_packaging.py installs the wheel in a clean environment",
     "python3 -m venv .venv && . .venv/bin/activate": "an environment is active here",
 }
-# What a page shows as an example of a mistake.
-FAILS = {"npukit run portrait_matting --set crop=squar": 1}
+# What a page shows as an example of a mistake, and of a model that is refused.
+MISTAKE = "npukit run portrait_matting --set crop=squar"
+REFUSED = (
+    "npukit convert skills/portrait_matting/model/convert.yaml --precision int8 "
+    "--calibration.frames clip.mp4 --out quantized"
+)
+FAILS = {MISTAKE: 1, REFUSED: 1}
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -100,9 +106,8 @@ def test_every_exception_is_still_on_a_page() -> None:
 
 
 def test_the_mistake_in_the_tutorial_prints_what_the_tutorial_shows(folder: Path) -> None:
-    (command,) = FAILS
     shown = [block for block in blocks("docs/tutorial/first-run.md", "") if "error:" in block]
-    assert run(shlex.split(command), folder).stderr.strip() == shown[0].strip()
+    assert run(shlex.split(MISTAKE), folder).stderr.strip() == shown[0].strip()
 
 
 @pytest.mark.parametrize("code", blocks("README.md", "python"))

@@ -34,7 +34,8 @@ FLAGS = {
         "is_output_adjust_hw_layout", "soc_version", "core_type", "aicore_num",
         "op_select_implmode", "optypelist_for_implmode", "buffer_optimize", "disable_reuse_memory",
         "fusion_switch_file", "auto_tune_mode", "enable_small_channel", "enable_compress_weight",
-        "compress_weight_conf", "enable_single_stream", "save_original_model", "dump_mode",
+        "compress_weight_conf", "compression_optimize_conf", "enable_single_stream",
+        "save_original_model", "dump_mode",
         "op_debug_level", "debug_dir", "op_compiler_cache_dir", "op_compiler_cache_mode", "log",
         "dynamic_batch_size", "dynamic_image_size", "dynamic_dims", "keep_dtype",
         "modify_mixlist",
@@ -86,7 +87,8 @@ def parse(tool: str, words: List[str]) -> Dict[str, str]:
 
 
 def check_files(flags: Dict[str, str]) -> str:
-    for name in ("model", "weight", "insert_op_conf", "cal_conf", "op_name_map"):
+    for name in ("model", "weight", "insert_op_conf", "cal_conf", "compression_optimize_conf",
+                 "op_name_map"):  # fmt: skip
         if name in flags and not os.path.isfile(flags[name]):
             refuse("E19000", "Path[{}] is empty. Reason: no such file.".format(flags[name]))
     if flags["framework"] == "0" and "weight" not in flags:
@@ -162,6 +164,73 @@ def check_shapes(tool: str, flags: Dict[str, str], network: str) -> None:
             refuse("E10016", "Input Op [{}] specified in [--input_fp16_nodes] is not found in the "
                    "model.".format(node))  # fmt: skip
     check_aipp(flags, list(shapes))
+    if "cal_conf" in flags and tool == "omg":
+        check_cal_conf(flags["cal_conf"], shapes)
+    if "compression_optimize_conf" in flags:
+        check_compression(flags["compression_optimize_conf"], shapes)
+
+
+def check_cal_conf(name: str, shapes: Dict[str, List[int]]) -> None:
+    """By the template and the tables of parameters in the model conversion guides."""
+    with open(name, encoding="ascii") as file:
+        text = file.read()
+    values = {"device": "USE_CPU", "quantize_algo": "NON_OFFSET|HALF_OFFSET",
+              "weight_type": "VECTOR_TYPE|SCALAR_TYPE", "bin": r"\d+", "type": "KL",
+              "inference_with_data_quantized": "true|false",
+              "inference_with_weight_quantized": "true|false", "batch_count": r"\d+",
+              "exclude_op": "'[^']+'", "input_type": "IMAGE|BINARY", "image_format": r"\w+",
+              "input_file_path": "'[^']+'", "mean_value": r"[\d.]+",
+              "standard_deviation": r"[\d.]+", "min_percentile": "PERCENTILE_HIGH",
+              "max_percentile": "PERCENTILE_MID", "start_ratio": r"[\d.]+",
+              "end_ratio": r"[\d.]+", "step_ratio": r"[\d.]+",
+              "super_parameter": r"\{", "preprocess_parameter": r"\{"}  # fmt: skip
+    found: Dict[str, List[str]] = {}
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        key, _, value = line.partition(":")
+        if line != "}" and not (key in values and re.fullmatch(values[key], value.strip())):
+            refuse("E19018", "Failed to parse file [{}]: {}.".format(name, line))
+        found.setdefault(key, []).append(value.strip().strip("'"))
+    for key in ("device", "quantize_algo", "weight_type", "preprocess_parameter"):
+        if key not in found:
+            refuse("E19018", "[{}] is mandatory in [{}].".format(key, name))
+    if len(found["preprocess_parameter"]) != len(shapes):
+        refuse("E19018", "Input nodes number does not match preprocess parameters.")
+    for path, shape in zip(found["input_file_path"], shapes.values()):
+        with open(path, "rb") as file:
+            data = file.read()
+        magic, count, channels, height, width = struct.unpack("<5i", data[:20])
+        size = 20 + 4 * count * channels * height * width
+        if magic != 510 or [channels, height, width] != shape[1:] or len(data) != size:
+            refuse("E19018", "Invalid bin file [{}].".format(path))
+
+
+def check_compression(name: str, shapes: Dict[str, List[int]]) -> None:
+    """By the ATC instructions."""
+    with open(name, encoding="utf-8") as file:
+        text = file.read()
+    match = re.fullmatch(r"calibration:\s*\{(.*)\}\s*", text, re.DOTALL)
+    lines = [] if match is None else list(filter(None, match[1].split("\n")))
+    found = dict(line.split(": ", 1) for line in lines)
+    if not {"input_data_dir", "input_shape", "infer_soc"} <= set(found):
+        refuse("E19018", "Failed to parse file [{}].".format(name))
+    unknown = set(found) - {"input_data_dir", "input_shape", "infer_soc", "config_file",
+                            "infer_aicore_num", "infer_device_id", "infer_ip", "infer_port",
+                            "log"}  # fmt: skip
+    files = found["input_data_dir"].split(",")
+    given = dict(item.rsplit(":", 1) for item in found["input_shape"].split(";"))
+    if unknown or set(given) != set(shapes) or len(files) != len(shapes):
+        refuse("E19018", "[{}] is wrong: {} {}.".format(name, unknown, given))
+    for path, sides in zip(files, given.values()):
+        size = 4
+        for side in sides.split(","):
+            size *= int(side)
+        if not os.path.getsize(path) or os.path.getsize(path) % size:
+            refuse("E19018", "Invalid bin file [{}].".format(path))
+    with open(found["config_file"], encoding="utf-8") as file:
+        for line in file:
+            if not re.fullmatch(r'activation_offset: (true|false)|skip_layers: "[^"\\]+"',
+                                line.strip()):  # fmt: skip
+                refuse("E19018", "Failed to parse file [{}].".format(found["config_file"]))
 
 
 def check_aipp(flags: Dict[str, str], inputs: List[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
@@ -245,3 +246,40 @@ def test_the_speed_of_aipp_is_told_beside_its_peers(monkeypatch):
     lines = list(aipp.speed_table(2))
     assert sum("256x256" in line for line in lines) == 4
     assert lines[-1].startswith("\nAim: 3 times")
+
+
+def test_a_network_is_quantised_and_measured(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import quantization
+
+    monkeypatch.setattr(quantization, "_SAMPLES", 32)
+    candidate = next(quantization.candidates(tmp_path))
+    row = quantization.measured(candidate, tmp_path, threads=(1,))
+    assert 0.25 < row.size < 0.30
+    assert row.speed[1] > 1
+    assert row.expected[0] > 2
+    assert row.psnr_db > 40
+    float32, int8, unit = row.task["psnr"]
+    assert unit == "dB"
+    assert abs(float32 - int8) < 1
+    *_, line = quantization.quantization_table([row])
+    assert line.startswith(f"| ESRGAN-slim x2, 64x64 | {row.size:.3f} | {row.speed[1]:.2f}x (")
+
+
+@pytest.mark.parametrize(
+    ("size", "speed", "int8", "reached"),
+    [(0.29, 2.1, 29.5, True), (0.31, 2.1, 29.5, False), (0.29, 1.9, 29.5, False),
+     (0.29, 2.1, 28.9, False)],
+)  # fmt: skip
+def test_aims_are_of_size_speed_and_loss_together(size, speed, int8, reached, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import quantization
+
+    task = {"psnr": (30.0, int8, "dB")}
+    row = quantization.QuantizationRow(
+        "net", size, {1: speed}, {1: 5.0}, (2.0, 0.3), "pays", 40.0, "y", task, aims=True
+    )
+    assert row.reached is reached
+    line = quantization.quantization_table([row])[-1]
+    assert line.endswith("| reached |" if reached else "| MISSED |")
+    assert replace(row, aims=False).reached is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,21 +12,49 @@ from npukit.errors import ConfigError
 from npukit.files import replacing
 from npukit_cli import output
 from npukit_cli.conversion_report import MEASURED, conversion_page, measured_rows
+from npukit_cli.quantization_report import quantization_page
 from npukit_convert.chain import Planned, convert, plan, step_names
 from npukit_convert.config import ConvertConfig, write_config
 from npukit_convert.conversion import Conversion, StepReport
-from npukit_convert.record import to_record, write_results
+from npukit_convert.errors import Rejected
+from npukit_convert.record import quantization_to_dict, to_record, write_results
 from npukit_convert.request import Request
 
 if TYPE_CHECKING:
     from npukit_convert.figures import Figures
+    from npukit_convert.quantization.quantize import Quantization
+
+
+_REJECTED = ".rejected"
 
 
 def run(request: Request, out: Path, quiet: bool) -> tuple[Conversion, Mapping[str, Path]]:
-    """Convert and write the results, with a progress line for a person at the terminal."""
-    with output.progress(len(step_names(request.config)), hidden=quiet) as tell_step:
-        made = convert(request.config, request.folder, request.where, tell_step, output.say)
-    return made, write_results(made, out, {".report.html": conversion_page(made)})
+    """Convert and write the results, with a progress line for a person at the terminal.
+
+    What misses its floor is written too, aside: earlier results stay as they are.
+
+    Raises:
+        Rejected: a quantised network misses its floor; as all of `convert`.
+    """
+    try:
+        with output.progress(len(step_names(request.config)), hidden=quiet) as tell_step:
+            made = convert(request.config, request.folder, request.where, tell_step, output.say)
+    except Rejected as rejected:
+        write_results(rejected.made, out, _pages(rejected.made), _REJECTED)
+        aside = out / f"{request.config.name}.*{_REJECTED}"
+        rejected.hint = f"{rejected.hint}. What was made is kept aside: {aside}"
+        raise
+    return made, write_results(made, out, _pages(made))
+
+
+def _pages(made: Conversion) -> dict[str, str]:
+    """The reports, suffix to text."""
+    pages = {".report.html": conversion_page(made)}
+    if made.quantization is not None:
+        figures = quantization_to_dict(made.quantization)
+        pages[".quantization.json"] = json.dumps(figures, indent=1) + "\n"
+        pages[".quantization.html"] = quantization_page(made.quantization.result, made.config.name)
+    return pages
 
 
 def tell(made: Conversion, files: Mapping[str, Path], as_json: bool) -> None:
@@ -57,6 +86,8 @@ def tell(made: Conversion, files: Mapping[str, Path], as_json: bool) -> None:
         )
         if any(one.together > 1 for one in rewrites):
             output.say("* of all rewrites of a stage together: the network is large")
+    if made.quantization is not None:
+        _tell_quantization(made.quantization)
     for step in made.steps:
         if step.measured:
             output.table(
@@ -68,6 +99,31 @@ def tell(made: Conversion, files: Mapping[str, Path], as_json: bool) -> None:
             output.say(f"note: {note}")
     for path in files.values():
         output.result(str(path))
+
+
+def _tell_quantization(done: Quantization) -> None:
+    """What became of the size and the speed, the floors, and what the task measures."""
+    result = done.result
+    speed = "" if result.speed is None else f", {result.speed.ratio:.2f}x as fast on this CPU"
+    output.say(
+        f"{len(done.plan.int8())} layers in int8, {len(done.plan.fp16())} in fp16: "
+        f"{result.quantised_bytes / result.fp32_bytes:.2f} of the size{speed}"
+    )
+    whose = "default floor" if result.default_floor else "floor"
+    output.table(
+        f"{result.preset} on {result.evaluation}",
+        ("what", whose, "measured", "float32"),
+        [
+            *(
+                (one.metric, f"{one.limit:.4g}", f"{one.measured:.4g}", "-")
+                for one in result.floors
+            ),
+            *(
+                (f"{name} ({one.unit})", "-", f"{one.quantised:.4g}", f"{one.fp32:.4g}")
+                for name, one in result.task.items()
+            ),
+        ],
+    )
 
 
 def tell_plan(request: Request, out: Path, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from npukit.arrays import F32
 from npukit.errors import ConfigError
 from npukit_convert.compilers.job import Install
 
@@ -28,7 +29,7 @@ class Request:
         output_type: FP32, FP16 or UINT8.
         high_precision: slower, more exact implementations of operators.
         precision_mode: how ATC treats float32 layers; None for its default.
-        calibration: the file for --cal_conf.
+        calibration: the file to quantise with.
         batches: the batch sizes of one model for several.
         sizes: the (height, width) of one model for several.
         options: further flags of the vendor's, without `--`.
@@ -57,12 +58,14 @@ class Command(ABC):
 
     Attributes:
         flags: all that its documents name, without `--`.
+        quantising: the flag that the file to quantise with is given by.
     """
 
     tool: ClassVar[str]
     forms: ClassVar[Sequence[str]]
     output_types: ClassVar[Sequence[str]]
     flags: ClassVar[frozenset[str]]
+    quantising: ClassVar[str]
     installs: ClassVar[tuple[Install, ...]]
     environment: ClassVar[Mapping[str, str]]
 
@@ -85,6 +88,28 @@ class Command(ABC):
         return tuple(f"--{name}={value}" for name, value in flags.items())
 
     @abstractmethod
+    def calibration(
+        self,
+        name: str,
+        feeds: Sequence[Mapping[str, F32]],
+        excluded: Sequence[str],
+        symmetric: bool,
+        soc_version: str | None,
+    ) -> dict[str, bytes]:
+        """The files that it quantises with, the one for its flag first.
+
+        Args:
+            name: of the model.
+            feeds: the network's inputs, a frame each, in the network's order.
+            excluded: layers that stay in float16.
+            symmetric: int8 activations without an offset.
+            soc_version: of the chip.
+
+        Raises:
+            ConfigError: the compiler has no way to quantise such a network.
+        """
+
+    @abstractmethod
     def _own(self, request: Request) -> dict[str, str]:
         """The flags that this compiler alone has."""
 
@@ -104,7 +129,7 @@ class Command(ABC):
             flags["input_fp16_nodes"] = ";".join(request.fp16_inputs)
         flags["output_type"] = request.output_type
         if request.calibration is not None:
-            flags["cal_conf"] = request.calibration
+            flags[self.quantising] = request.calibration
         return flags
 
     def _shape(self, request: Request, shape: tuple[int, ...]) -> tuple[int, ...]:

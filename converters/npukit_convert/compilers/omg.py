@@ -5,11 +5,14 @@ Flags: Atlas 500 model conversion guide, OMG parameters; HiLens guide, model imp
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from npukit.arrays import F32
 from npukit.errors import ConfigError
 from npukit_convert.compilers.command import CAFFE, Command, Request
 from npukit_convert.compilers.job import Install
+from npukit_convert.compilers.omg_calibration import cal_conf
 
 _LIBRARIES = {
     "LD_LIBRARY_PATH": "$DDK_HOME/uihost/lib",
@@ -24,6 +27,7 @@ class Omg(Command):
     tool = "omg"
     forms = (CAFFE,)
     output_types = ("FP32", "UINT8")
+    quantising = "cal_conf"
     flags = frozenset(
         "mode model weight framework output input_shape input_format insert_op_conf op_name_map "
         "ddk_version plugin_path check_report cal_conf out_nodes net_format fp16_high_prec "
@@ -37,6 +41,17 @@ class Omg(Command):
         Install("/opt/ddk/bin/aarch64-linux-gcc7.3.0/omg"),
     )
     environment: ClassVar = {"SLOG_PRINT_TO_STDOUT": "1"}  # else errors go to a log daemon
+
+    def calibration(
+        self,
+        name: str,
+        feeds: Sequence[Mapping[str, F32]],
+        excluded: Sequence[str],
+        symmetric: bool,
+        soc_version: str | None,
+    ) -> dict[str, bytes]:
+        """See `Command.calibration`."""
+        return cal_conf(name, feeds, excluded, symmetric)
 
     def _own(self, request: Request) -> dict[str, str]:
         return {"fp16_high_prec": "1"} if request.high_precision else {}

@@ -76,7 +76,7 @@ class OnnxRuntime(Executor):
         return self._fetch(self._session, feeds, self.outputs)
 
     def _layers(self, feeds: Mapping[str, F32]) -> Iterator[tuple[str, F32]]:
-        for model, names in _with_outputs(self._model):
+        for model, names in with_outputs(self._model):
             # As written: an optimised graph has other layers.
             session = _session(model, self.where, optimised=False)
             types = {item.name: item.type for item in session.get_outputs()}
@@ -131,7 +131,7 @@ def _shape(sides: Sequence[int | str | None]) -> Shape:
     return tuple(side if isinstance(side, int) else None for side in sides)
 
 
-def _with_outputs(model: bytes | Path) -> Iterator[tuple[bytes, list[str]]]:
+def with_outputs(model: bytes | Path) -> Iterator[tuple[bytes, list[str]]]:
     """The network again and again, each time with some more of its tensors as outputs."""
     import onnx
 

@@ -22,7 +22,7 @@ from npukit_convert.targets.base import (
     Calibration,
     Compiled,
     FloatModel,
-    PrecisionPlan,
+    Precision,
     TargetCompiler,
 )
 
@@ -45,18 +45,18 @@ class AscendCompiler(TargetCompiler):
         name: str,
         form: str,
         spec: Mapping[str, InputSpec],
-        precision_plan: PrecisionPlan,
+        precision: Precision,
         calibration: Calibration | None = None,
     ) -> str:
         """See `TargetCompiler.command`."""
-        return self._job(name, form, {}, spec, calibration, precision_plan).line()
+        return self._job(name, form, {}, spec, calibration, precision).line()
 
     def compile(
         self,
         float_model: FloatModel,
         spec: Mapping[str, InputSpec],
         calibration: Calibration | None,
-        precision_plan: PrecisionPlan,
+        precision: Precision,
     ) -> Compiled:
         """See `TargetCompiler.compile`."""
         name = float_model.name
@@ -67,7 +67,7 @@ class AscendCompiler(TargetCompiler):
             files[_aipp_file(name)] = (
                 self._aipp or aipp.to_text(aipp_config(spec, sized))
             ).encode()
-        job = self._job(name, float_model.form, files, spec, calibration, precision_plan)
+        job = self._job(name, float_model.form, files, spec, calibration, precision)
         host = self._host()
         result = host.run(job, self._tell)
         made = {file: data for file, data in job.inputs.items() if file not in float_model.files}
@@ -103,11 +103,17 @@ class AscendCompiler(TargetCompiler):
         files: Mapping[str, bytes],
         spec: Mapping[str, InputSpec],
         calibration: Calibration | None,
-        plan: PrecisionPlan,
+        precision: Precision,
     ) -> Job:
         options = self._options
         command = self._command(form)
         pictures = tuple(one for one, declared in spec.items() if declared.preprocess is not None)
+        given: Mapping[str, bytes] = {}
+        if calibration is not None:
+            given = command.calibration(
+                name, calibration.feeds, precision.fp16_layers, precision.symmetric,
+                self._soc_version(),
+            )  # fmt: skip
         request = Request(
             name=name,
             form=form,
@@ -117,11 +123,11 @@ class AscendCompiler(TargetCompiler):
             aipp=_aipp_file(name) if pictures else None,
             aipp_inputs=pictures,
             soc_version=self._soc_version(),
-            fp16_inputs=plan.fp16_inputs,
-            output_type=plan.output_type,
-            high_precision=plan.high_precision,
-            precision_mode=plan.mode,
-            calibration=calibration.config if calibration else None,
+            fp16_inputs=precision.fp16_inputs,
+            output_type=precision.output_type,
+            high_precision=precision.high_precision,
+            precision_mode=precision.mode,
+            calibration=next(iter(given), None),
             batches=options.dynamic_batch,
             sizes=options.dynamic_image_size,
             options=options.options,
@@ -129,7 +135,7 @@ class AscendCompiler(TargetCompiler):
         return Job(
             tool=command.tool,
             arguments=command.arguments(request),
-            inputs={**files, **(calibration.files if calibration else {})},
+            inputs={**files, **given},
             outputs=(f"{name}{self._target.suffix.value}",),
             installs=command.installs,
             command=options.command,

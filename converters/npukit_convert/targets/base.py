@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from npukit.arrays import F32
 from npukit.profiles import Target
 from npukit.runtime.declaration import InputSpec
 from npukit_convert.compiler_config import CompilerConfig
@@ -30,32 +31,34 @@ class FloatModel:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a quantiser needs to know of real data.
+    """Real data, for compilers that quantise; each family writes it in its own format.
 
     Attributes:
-        config: the file, among `files`, that the compiler is pointed to.
-        files: file name to content.
+        feeds: the network's inputs by their names in it and in its order, one frame each.
     """
 
-    config: str
-    files: Mapping[str, bytes]
+    feeds: Sequence[Mapping[str, F32]]
 
 
 @dataclass(frozen=True)
-class PrecisionPlan:
-    """In what the chip computes, and what goes in and out.
+class Precision:
+    """In what the chip computes, and what goes in and out: a plan in the network's own names.
 
     Attributes:
         fp16_inputs: inputs given in float16.
         output_type: FP32, FP16 or UINT8.
         high_precision: slower, more exact implementations of operators.
         mode: the vendor's word for how float32 layers are treated; None for its default.
+        fp16_layers: of a network that is quantised, those that are not to be.
+        symmetric: activations in int8 without an offset.
     """
 
     fp16_inputs: tuple[str, ...] = ()
     output_type: str = "FP32"
     high_precision: bool = False
     mode: str | None = None
+    fp16_layers: tuple[str, ...] = ()
+    symmetric: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class TargetCompiler(ABC):
         name: str,
         form: str,
         spec: Mapping[str, InputSpec],
-        precision_plan: PrecisionPlan,
+        precision: Precision,
         calibration: Calibration | None = None,
     ) -> str:
         """The command line that `compile` runs, as one types it beside the converted files.
@@ -128,15 +131,15 @@ class TargetCompiler(ABC):
         float_model: FloatModel,
         spec: Mapping[str, InputSpec],
         calibration: Calibration | None,
-        precision_plan: PrecisionPlan,
+        precision: Precision,
     ) -> Compiled:
         """Make the offline model.
 
         Args:
             float_model: the network.
             spec: its inputs, by their names in it and in its order.
-            calibration: for quantised precisions.
-            precision_plan: what is computed in what.
+            calibration: to quantise with; None for a float model.
+            precision: what is computed in what.
 
         Raises:
             ConfigError: the compiler has no way to do what is asked.

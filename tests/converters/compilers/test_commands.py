@@ -75,6 +75,7 @@ def test_atc() -> None:
             "--input_shape=image:1,3,-1,-1;last:1,1,-1,-1",
         ),
         (Atc, ONNX, {"options": {"log": "info"}}, "--log=info"),
+        (Atc, ONNX, {"calibration": "cal.cfg"}, "--compression_optimize_conf=cal.cfg"),
     ],
 )  # fmt: skip
 def test_what_is_asked_for_is_on_the_command_line(
@@ -103,6 +104,14 @@ def test_what_is_asked_for_is_on_the_command_line(
         (Atc, ONNX, {"batches": (4,)}, "compiler.dynamic_batch"),
         (Atc, ONNX, {"batches": (4, 4)}, "compiler.dynamic_batch"),
         (Atc, ONNX, {"options": {"net_format": "ND"}}, "compiler.options"),
+        (Atc, ONNX, {"calibration": "c", "high_precision": True}, "compiler.high_precision"),
+        (
+            Atc,
+            ONNX,
+            {"calibration": "c", "precision_mode": "force_fp32"},
+            "compiler.precision_mode",
+        ),
+        (Atc, ONNX, {"calibration": "c", "batches": (1, 2)}, "compiler.dynamic_batch"),
     ],
 )
 def test_what_the_compiler_cannot_do_is_refused_before(

@@ -18,6 +18,7 @@ import pytest
 from support.networks import modnet
 from support.networks.matting_mobilenetv2 import MattingMobileNetV2
 from support.networks.mobilenet_v3 import MobileNetV3Small
+from support.networks.modnet_dense import MODNetDense
 from support.networks.randomise import randomise
 from support.networks.repvgg import RepVGG
 from support.networks.resnet18 import ResNet18
@@ -103,6 +104,7 @@ NETWORKS = (
         "matting_mobilenetv2_batchnorm", partial(MattingMobileNetV2, instance_norm=False),
         _picture(128, 128), ("fgr", "pha"), _MATTING,
     ),
+    Network("modnet_dense", MODNetDense, _picture(64, 64), ("alpha",), 1_043_873),
     *_modnets(320),
     *_modnets(512),
 )  # fmt: skip

@@ -1,0 +1,1 @@
+"""INT8 and mixed precision: calibrated, measured, and refused where the floor is missed."""

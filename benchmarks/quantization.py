@@ -23,11 +23,11 @@ from benchmarks.measure import table
 from npukit.preprocess import Preprocess
 from npukit.runtime.build import read_build
 from npukit.runtime.declaration import InputSpec
-from npukit_convert.quantization.payoff import payoff
-from npukit_convert.quantization.qdq import prepare
+from npukit_convert.quantization.findings.payoff import payoff
+from npukit_convert.quantization.measured.speed import measure_speed
+from npukit_convert.quantization.plans.qdq import prepare
 from npukit_convert.quantization.quantize import Task, quantize_network
 from npukit_convert.quantization.settings import INT8, CalibrationConfig, QuantizationConfig
-from npukit_convert.quantization.speed import measure_speed
 from npukit_convert.simplify import simplify
 
 SIZE_AIM, SPEED_AIM, LOSS_AIM_DB = 0.30, 2.0, 1.0

@@ -16,7 +16,7 @@ from npukit_convert.config import ConvertConfig
 from npukit_convert.conversion import Conversion
 from npukit_convert.errors import CompilerMissing
 from npukit_convert.graph import read_graph
-from npukit_convert.quantization.kernels import ON_CHIPS
+from npukit_convert.quantization.plans.kernels import ON_CHIPS
 from npukit_convert.quantization.quantize import Quantization
 from npukit_convert.quantization.settings import PRESETS
 from npukit_convert.targets import family_of

@@ -13,7 +13,7 @@ from npukit_convert.figures import Spread
 from npukit_convert.onnx_to_caffe.caffemodel import write_caffemodel
 from npukit_convert.onnx_to_caffe.net import CaffeNet
 from npukit_convert.onnx_to_caffe.prototxt import to_prototxt
-from npukit_convert.quantization.plan import write_plan
+from npukit_convert.quantization.plans.plan import write_plan
 from npukit_convert.quantization.quantize import Quantization
 from npukit_convert.rewriting import Step as PassStep
 from npukit_convert.targets.base import Compiled

@@ -33,7 +33,7 @@ from npukit_convert.graph import module_path, read_graph, shape
 from npukit_convert.offline import lowering_note, measure, wrap_offline
 from npukit_convert.onnx_to_caffe.convert import to_caffe
 from npukit_convert.passes.split_state_input import PICTURE, SplitStateInput
-from npukit_convert.quantization.qdq import prepare
+from npukit_convert.quantization.plans.qdq import prepare
 from npukit_convert.quantization.quantize import Task, quantize_network
 from npukit_convert.quantization.settings import PRESETS
 from npukit_convert.record import versions

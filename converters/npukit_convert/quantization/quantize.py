@@ -10,28 +10,28 @@ from typing import Any
 from npukit.arrays import F32
 from npukit.runtime.declaration import InputSpec
 from npukit_convert.graph import read_graph
-from npukit_convert.quantization.accuracy import Accuracy, read_accuracy
-from npukit_convert.quantization.board_time import BoardTime, board_times
-from npukit_convert.quantization.calibration import CalibrationSet, read_calibration
-from npukit_convert.quantization.evaluation import Evaluation, evaluate
-from npukit_convert.quantization.findings import find
-from npukit_convert.quantization.judge import Judge, Judgement
-from npukit_convert.quantization.kernels import Layers, find_layers
-from npukit_convert.quantization.layer_table import layer_table
-from npukit_convert.quantization.layers import layer_figures
-from npukit_convert.quantization.mixed import Found, blame, search
-from npukit_convert.quantization.payoff import payoff
-from npukit_convert.quantization.plan import PrecisionPlan, make_plan, read_plan
-from npukit_convert.quantization.qdq import quantise
-from npukit_convert.quantization.ranges import Ranges, ranges
+from npukit_convert.quantization.accuracy.accuracy_file import Accuracy, read_accuracy
+from npukit_convert.quantization.accuracy.evaluation import Evaluation, evaluate
+from npukit_convert.quantization.accuracy.judge import Judge, Judgement
+from npukit_convert.quantization.calibration.calibration_set import CalibrationSet, read_calibration
+from npukit_convert.quantization.findings.find import find
+from npukit_convert.quantization.findings.payoff import payoff
+from npukit_convert.quantization.measured.board_time import BoardTime, board_times
+from npukit_convert.quantization.measured.layer_table import layer_table
+from npukit_convert.quantization.measured.layers import layer_figures
+from npukit_convert.quantization.measured.speed import measure_speed
+from npukit_convert.quantization.plans.kernels import Layers, find_layers
+from npukit_convert.quantization.plans.mixed import Found, blame, search
+from npukit_convert.quantization.plans.plan import PrecisionPlan, make_plan, read_plan
+from npukit_convert.quantization.plans.qdq import quantise
+from npukit_convert.quantization.plans.ranges import Ranges, ranges
+from npukit_convert.quantization.plans.sensitivity import sensitivity
 from npukit_convert.quantization.results import Finding, QuantizationResult
-from npukit_convert.quantization.sensitivity import sensitivity
 from npukit_convert.quantization.settings import (
     MIXED,
     CalibrationConfig,
     QuantizationConfig,
 )
-from npukit_convert.quantization.speed import measure_speed
 
 Tell = Callable[[str], None]
 

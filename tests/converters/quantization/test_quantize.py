@@ -26,7 +26,7 @@ from npukit_convert.conversion import Conversion
 from npukit_convert.errors import ConversionError, Rejected
 from npukit_convert.execute.onnx_runtime import OnnxRuntime
 from npukit_convert.figures import difference
-from npukit_convert.quantization.plan import read_plan
+from npukit_convert.quantization.plans.plan import read_plan
 from npukit_convert.quantization.rejection import rejection
 from npukit_convert.quantization.results import FloorResult
 from npukit_convert.record import write_results

@@ -13,13 +13,13 @@ from support.quantized import int8
 from npukit.capture import open_source
 from npukit.runtime.build import SimulatorBuild, read_build
 from npukit_convert.fp16 import emulate
-from npukit_convert.quantization.accuracy import Accuracy, read_accuracy
-from npukit_convert.quantization.calibration import CalibrationSet, read_calibration
-from npukit_convert.quantization.color_order import color_order
-from npukit_convert.quantization.evaluation import Evaluation, evaluate
-from npukit_convert.quantization.findings import find
-from npukit_convert.quantization.judge import Judge
-from npukit_convert.quantization.probe import Probe
+from npukit_convert.quantization.accuracy.accuracy_file import Accuracy, read_accuracy
+from npukit_convert.quantization.accuracy.evaluation import Evaluation, evaluate
+from npukit_convert.quantization.accuracy.judge import Judge
+from npukit_convert.quantization.calibration.calibration_set import CalibrationSet, read_calibration
+from npukit_convert.quantization.findings.color_order import color_order
+from npukit_convert.quantization.findings.find import find
+from npukit_convert.quantization.findings.probe import Probe
 from npukit_convert.quantization.settings import CalibrationConfig
 
 SKILL = Path(__file__).resolve().parents[3] / "skills" / "portrait_matting"

@@ -1,0 +1,1 @@
+"""What a quantised network is judged by: floors, evaluation frames, tasks."""

@@ -1,0 +1,1 @@
+"""The frames that ranges are taken from."""

@@ -1,0 +1,1 @@
+"""What a user should know before trusting the model, with numbers."""

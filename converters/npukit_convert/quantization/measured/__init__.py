@@ -1,0 +1,1 @@
+"""Figures of a quantised network: layers, speed, time on a board."""

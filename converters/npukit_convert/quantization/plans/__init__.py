@@ -1,0 +1,1 @@
+"""Which layer is computed in what, and the network that a plan becomes."""

@@ -192,10 +192,17 @@ def _hashes(folder: Path) -> dict[str, str]:
     }
 
 
+def _named(file: str, suffix: str) -> str:
+    """With the suffix; before `.html`, which browsers open by its name."""
+    page = ".html" if file.endswith(".html") else ""
+    return f"{file.removesuffix(page)}{suffix}{page}"
+
+
 def _moved(source: Path, target: Path, suffix: str) -> dict[str, Path]:
     """Each file in its place, the record last: it is there only with all that it names."""
     files = sorted(source.iterdir(), key=lambda file: file.name.endswith(".build.json"))
-    places = {f"{file.name}{suffix}": target / f"{file.name}{suffix}" for file in files}
+    names = [_named(file.name, suffix) for file in files]
+    places = {name: target / name for name in names}
     for file, place in zip(files, places.values(), strict=True):
         file.replace(place)
     return places

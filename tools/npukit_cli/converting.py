@@ -41,7 +41,9 @@ def run(request: Request, out: Path, quiet: bool) -> tuple[Conversion, Mapping[s
             made = convert(request.config, request.folder, request.where, tell_step, output.say)
     except Rejected as rejected:
         write_results(rejected.made, out, _pages(rejected.made), _REJECTED)
-        aside = out / f"{request.config.name}.*{_REJECTED}"
+        for step in rejected.made.steps:  # they may be why
+            _tell_notes(step)
+        aside = out / f"{request.config.name}.*{_REJECTED}*"
         rejected.hint = f"{rejected.hint}. What was made is kept aside: {aside}"
         raise
     return made, write_results(made, out, _pages(made))
@@ -95,10 +97,14 @@ def tell(made: Conversion, files: Mapping[str, Path], as_json: bool) -> None:
                 MEASURED,
                 measured_rows(step.measured),
             )
-        for note in step.notes:
-            output.say(f"note: {note}")
+        _tell_notes(step)
     for path in files.values():
         output.result(str(path))
+
+
+def _tell_notes(step: StepReport) -> None:
+    for note in step.notes:
+        output.say(f"note: {note}")
 
 
 def _tell_quantization(done: Quantization) -> None:

@@ -52,7 +52,7 @@ def _by_blame(layer: LayerResult) -> tuple[bool, float, float]:
 
 def _layer_table(layers: Iterable[LayerResult], least: float) -> str:
     heads = ("layer", "operator", "in", "alone, dB", "SNR, dB", "MMAC", "fp16 us", "int8 us", "why")
-    widths = (26, 11, 5, 12, 8, 7, 7, 7, 17)
+    widths = (25, 11, 6, 12, 8, 7, 7, 7, 17)
     columns = "".join(f'<col style="width:{width}%">' for width in widths)
     head = "".join(f"<th>{one}</th>" for one in heads)
     rows = "".join(_layer_row(layer, least) for layer in layers)

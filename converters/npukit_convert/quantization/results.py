@@ -28,7 +28,7 @@ class CalibrationSummary:
     """What the ranges were taken from.
 
     Attributes:
-        source: file or folder, or `noise`.
+        source: name of the file or folder, or `noise`.
         read, kept: frames that were there, and distinct ones that were used.
         random: noise in place of frames.
         sha256: of the tensors, in order.

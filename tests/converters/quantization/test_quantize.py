@@ -175,9 +175,8 @@ def test_rejected_files_lie_aside_and_older_ones_stay(tmp_path: Path) -> None:
     aside = write_results(caught.value.made, out, {".report.html": "<p>"}, ".rejected")
     assert list(aside)[-1] == "net.build.json.rejected"
     assert set(aside) == {
-        f"net.{kind}.rejected"
-        for kind in ("onnx", "int8.onnx", "plan.yaml", "sim", "report.html", "build.json")
-    }
+        f"net.{kind}.rejected" for kind in ("onnx", "int8.onnx", "plan.yaml", "sim", "build.json")
+    } | {"net.report.rejected.html"}
     assert {name: path.read_bytes() for name, path in good.items()} == before
     record = json.loads(aside["net.build.json.rejected"].read_text("utf-8"))
     assert record["quantization"]["accepted"] is False

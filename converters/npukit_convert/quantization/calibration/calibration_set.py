@@ -126,7 +126,7 @@ def read_calibration(
     return CalibrationSet(
         feeds,
         [sample.frame for sample in kept if sample.frame is not None],
-        CalibrationSummary(config.frames, len(table), len(kept), False, digest(feeds)),
+        CalibrationSummary(samples.path.name, len(table), len(kept), False, digest(feeds)),
         path=samples.path,
         indices=tuple(sample.place for sample in kept),
         table=table[chosen],

@@ -84,7 +84,8 @@ class Samples:
                 raise CalibrationError(
                     f"input {name!r} has no `preprocess:`, so no picture can be fed to it",
                     where=where,
-                    hint="declare the preprocessing, or give the numbers as a .npz",
+                    hint="declare it in a convert.yaml (--save-config writes one to edit), or give "
+                    "the numbers as a .npz",
                 )
 
     def __iter__(self) -> Iterator[Sample]:

@@ -20,6 +20,7 @@ from npukit_convert.quantization.settings import (
     CalibrationConfig,
     QuantizationConfig,
 )
+from npukit_convert.yaml_file import read_yaml
 
 
 class _Strict(BaseModel):
@@ -152,13 +153,7 @@ def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> Conve
     Raises:
         ConfigError: names the file, the key and the nearest known key.
     """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", where=str(path)) from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"not valid YAML: {error}", where=str(path)) from error
-    return make_config(data, str(path), overrides)
+    return make_config(read_yaml(path), str(path), overrides)
 
 
 def make_config(data: Any, where: str, overrides: Mapping[str, Any] | None = None) -> ConvertConfig:

@@ -78,7 +78,7 @@ def test_a_list(tmp_path: Path) -> None:
         ("- a\n- {to: b, port: 3}", "board 2: unknown key 'port'"),
         ("- {to: b, parameters: 3}", "parameters must be a dict, not 3"),
         ("- a b", "board 1: 'a b' is no address"),
-        ("- [", "is no YAML"),
+        ("- [", "not valid YAML"),
     ],
 )
 def test_a_wrong_list_is_told(tmp_path: Path, text: str, message: str) -> None:

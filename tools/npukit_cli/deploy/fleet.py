@@ -8,11 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-import yaml
-
 from npukit.errors import ConfigError, NpukitError, check_keys
 from npukit_cli.deploy.problems import BoardSkipped
 from npukit_cli.deploy.transport import parse_address
+from npukit_convert.yaml_file import read_yaml
 
 Result = TypeVar("Result")
 _KEYS = ("to", "board", "parameters", "identity", "jump", "host_key", "root", "python",
@@ -62,12 +61,7 @@ def read_boards(path: Path) -> list[Entry]:
     Raises:
         ConfigError: names the file, the entry and the key.
     """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"is no YAML: {error}", where=str(path)) from error
+    data = read_yaml(path)
     if not isinstance(data, list) or not data:
         raise ConfigError(
             "must be a list of boards",

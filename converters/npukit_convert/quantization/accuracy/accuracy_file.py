@@ -9,10 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
 from npukit.errors import ConfigError, check_keys, did_you_mean
 from npukit_convert.quantization.accuracy.tasks import TASKS
+from npukit_convert.yaml_file import read_yaml
 
 GENERIC = "generic"
 
@@ -124,12 +123,7 @@ def _decades(limit: float, measured: float) -> float:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", where=str(path)) from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"not valid YAML: {error}", where=str(path)) from error
+    data = read_yaml(path)
     if not isinstance(data, dict):
         raise ConfigError("must be a mapping of keys", where=str(path))
     return data

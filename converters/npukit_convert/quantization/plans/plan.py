@@ -15,6 +15,7 @@ import yaml
 from npukit.errors import ConfigError, check_keys, did_you_mean
 from npukit_convert.quantization.plans.kernels import Layers
 from npukit_convert.quantization.settings import FP16, INT8, QuantizationConfig
+from npukit_convert.yaml_file import read_yaml
 
 Activations = Literal["asymmetric", "symmetric"]
 Method = Literal["minmax", "entropy", "percentile"]
@@ -137,12 +138,7 @@ def read_plan(path: Path) -> PrecisionPlan:
         ConfigError: the file cannot be read, or holds something else; names the key.
     """
     where = str(path)
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", where=where) from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"not valid YAML: {error}", where=where) from error
+    data = read_yaml(path)
     if not isinstance(data, dict):
         raise ConfigError("no precision plan: it holds no mapping", where=where)
     check_keys(data, _KEYS, where, required=_KEYS)

@@ -13,7 +13,7 @@ from npukit_convert.compile_step import is_compiled, tell_compile
 from npukit_convert.config import ConvertConfig, read_config
 from npukit_convert.conversion import Conversion, StepReport
 from npukit_convert.quantization.rejection import rejection
-from npukit_convert.quantization.settings import PRESETS
+from npukit_convert.quantization.settings import FP16, PRESETS
 from npukit_convert.rewriting import ONNXSIM
 from npukit_convert.simplify import select
 from npukit_convert.steps import (
@@ -151,6 +151,8 @@ def _steps(
     steps.append(("build", lambda config: f"{config.name}.sim for the simulator", Steps.build))
     if has_offline_model(config):
         steps.append(("offline", _tell_offline, Steps.offline))
+    if config.precision == FP16 and config.accuracy is not None:
+        steps.append(("judge", lambda _: "fp16, emulated, judged against float32", Steps.judge))
     if is_compiled(config):
         steps.append((_COMPILE, tell_compile, Steps.compile))
     return steps

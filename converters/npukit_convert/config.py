@@ -102,7 +102,7 @@ class ConvertConfig(_Strict):
             that can be, or as many as the accuracy allows (int8_mixed).
         calibration: what the ranges of int8 are taken from; int8 needs it.
         quantization: how int8 is computed.
-        accuracy: an accuracy.yaml with the floor that int8 must hold.
+        accuracy: an accuracy.yaml with the floor that int8 and fp16 must hold.
         compiler: which one, where it is, its settings; None looks for the usual one here.
     """
 

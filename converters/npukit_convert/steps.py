@@ -33,8 +33,10 @@ from npukit_convert.graph import module_path, read_graph, shape
 from npukit_convert.offline import lowering_note, measure, wrap_offline
 from npukit_convert.onnx_to_caffe.convert import to_caffe
 from npukit_convert.passes.split_state_input import PICTURE, SplitStateInput
+from npukit_convert.quantization.half import judge_fp16
 from npukit_convert.quantization.plans.qdq import prepare
 from npukit_convert.quantization.quantize import Task, quantize_network
+from npukit_convert.quantization.rejection import rejection_of_fp16, told
 from npukit_convert.quantization.settings import PRESETS
 from npukit_convert.record import versions
 from npukit_convert.rewriting import Simplified
@@ -242,6 +244,19 @@ class Steps:
             unknown = "no frames in verify.frames: what AIPP changes was not measured"
             return Done(notes=(exact, unknown))
         return Done(notes=(exact,), measured=measure(self.made.onnx, self._inputs, self._frames))
+
+    def judge(self) -> Done:
+        """What fp16 loses, by the floors of accuracy.yaml."""
+        config = self._config
+        assert config.accuracy is not None  # noqa: S101 - there is no such step without
+        frames = None if config.verify.frames is None else self._folder / config.verify.frames
+        judged, on = judge_fp16(
+            self.made.onnx, self._inputs, config.states, self._folder / config.accuracy, frames
+        )
+        self.made.sources[config.accuracy] = read_source(self._folder, config.accuracy)
+        if judged.missed:
+            raise rejection_of_fp16(self.made, judged.missed, self._where)
+        return Done(notes=(f"fp16 holds on {on}: {told(judged.floors)}",))
 
     def compile(self) -> Done:
         """What the board runs."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from npukit_convert.errors import Rejected
 from npukit_convert.quantization.quantize import Quantization
+from npukit_convert.quantization.results import FloorResult
 from npukit_convert.quantization.settings import FP16, MIXED
 
 if TYPE_CHECKING:
@@ -19,11 +21,7 @@ def rejection(made: Conversion, where: str) -> Rejected:
     """The error of a conversion whose network misses a floor."""
     done = made.quantization
     assert done is not None  # noqa: S101 - there is something to reject
-    missed = "; ".join(
-        f"{one.metric} is {one.measured:.4g}, the floor {one.limit:.4g}"
-        for one in done.result.floors
-        if not one.held
-    )
+    missed = told(one for one in done.result.floors if not one.held)
     whose = " (the default: no accuracy.yaml names one)" if done.result.default_floor else ""
     if not done.plan.int8():
         return Rejected(
@@ -39,6 +37,25 @@ def rejection(made: Conversion, where: str) -> Rejected:
         made=made,
         where=where,
         hint=_next(done),
+    )
+
+
+def rejection_of_fp16(made: Conversion, missed: Iterable[FloorResult], where: str) -> Rejected:
+    """The error of a conversion that misses a floor in fp16."""
+    return Rejected(
+        f"fp16 misses the floor: {told(missed)}",
+        made=made,
+        where=where,
+        hint="a number beyond 65504, or a difference of large numbers, is lost in fp16: train with "
+        "smaller activations, or correct the floor. `npukit convert` without `accuracy` shows what "
+        "each pass adds in fp16",
+    )
+
+
+def told(floors: Iterable[FloorResult]) -> str:
+    """Floors and what was measured, in a line."""
+    return "; ".join(
+        f"{one.metric} is {one.measured:.4g}, the floor {one.limit:.4g}" for one in floors
     )
 
 

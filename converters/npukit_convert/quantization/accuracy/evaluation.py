@@ -51,7 +51,7 @@ class Evaluation:
 
 def evaluate(
     accuracy: Accuracy,
-    calibration: CalibrationSet,
+    calibration: CalibrationSet | None,
     inputs: Mapping[str, InputSpec],
     states: Mapping[str, str],
     network: bytes,
@@ -65,7 +65,7 @@ def evaluate(
 
     Args:
         accuracy: names frames and task.
-        calibration: what ranges come from.
+        calibration: what ranges come from; None where nothing is calibrated.
         inputs, states: of the network.
         network: float32 ONNX.
         other: frames to fall back on.
@@ -76,12 +76,14 @@ def evaluate(
         CaptureError: they cannot be read.
     """
     task = _task(accuracy, inputs, network)
-    path = accuracy.frames or other or calibration.path
+    calibrated = None if calibration is None else calibration.path
+    path = accuracy.frames or other or calibrated
     if path is None:
         return Evaluation(_noise(inputs, accuracy.samples), inputs, states, task, NOISE)
     samples = Samples(path, inputs, states, accuracy.where)
-    same = calibration.path is not None and path.resolve() == calibration.path.resolve()
-    avoided = set(calibration.indices) if same else set[int]()
+    avoided = set[int]()
+    if calibration is not None and calibrated is not None:
+        avoided = set(calibration.indices if path.resolve() == calibrated.resolve() else ())
     total = sum(1 for _ in samples)
     if not total:
         raise CalibrationError(f"{path} holds no frame", where=accuracy.where)

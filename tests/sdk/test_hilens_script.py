@@ -94,7 +94,8 @@ def test_where_the_models_lie(tmp_path: Path, name: str, monkeypatch: pytest.Mon
     from npukit.hilens_script import prepare
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SKILL_MODEL_PATH", raising=False)
+    monkeypatch.setenv("SKILL_MODEL_PATH", "")  # so that what `prepare` sets ends with the test
+    monkeypatch.delenv("SKILL_MODEL_PATH")
     (tmp_path / name).mkdir()
     prepare(str(tmp_path))
     assert os.environ["SKILL_MODEL_PATH"] == f"{tmp_path}/{name}/"

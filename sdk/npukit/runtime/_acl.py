@@ -119,31 +119,28 @@ class Port(NamedTuple):
 
 def inputs(desc: int, where: str) -> List[Port]:
     """The inputs of a model, those that the compiler added too."""
-    mdl = acl.mdl
-    return [
-        Port(
-            index,
-            mdl.get_input_name_by_index(desc, index),
-            tuple(ask(where, mdl.get_input_dims, desc, index)["dims"]),
-            _dtype(mdl.get_input_data_type(desc, index), where),
-            mdl.get_input_size_by_index(desc, index),
-        )
-        for index in range(mdl.get_num_inputs(desc))
-    ]
+    return _ports("input", acl.mdl.get_num_inputs(desc), desc, where)
 
 
 def outputs(desc: int, where: str) -> List[Port]:
     """The outputs of a model."""
-    mdl = acl.mdl
+    return _ports("output", acl.mdl.get_num_outputs(desc), desc, where)
+
+
+def _ports(kind: str, count: int, desc: int, where: str) -> List[Port]:
+    name, dims, dtype, size = (
+        getattr(acl.mdl, "get_{}_{}".format(kind, what))
+        for what in ("name_by_index", "dims", "data_type", "size_by_index")
+    )
     return [
         Port(
             index,
-            mdl.get_output_name_by_index(desc, index),
-            tuple(ask(where, mdl.get_output_dims, desc, index)["dims"]),
-            _dtype(mdl.get_output_data_type(desc, index), where),
-            mdl.get_output_size_by_index(desc, index),
+            name(desc, index),
+            tuple(ask(where, dims, desc, index)["dims"]),
+            _dtype(dtype(desc, index), where),
+            size(desc, index),
         )
-        for index in range(mdl.get_num_outputs(desc))
+        for index in range(count)
     ]
 
 

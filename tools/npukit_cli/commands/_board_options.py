@@ -29,7 +29,6 @@ HostKey = Annotated[
 ]
 Root = Annotated[str, typer.Option(metavar="PATH", help="Where skills live on the board.")]
 Python = Annotated[str, typer.Option(metavar="PATH", help="Python 3.7 or later on the board.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 OneSkill = Annotated[
     str | None, typer.Option(metavar="NAME", help="Which skill, where several are installed.")
 ]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from npukit_cli.commands._options import Json
 from npukit_cli.skills import complete_skill
 
 
@@ -37,7 +38,7 @@ def bench(
         str | None,
         typer.Option(metavar="VIDEO", help="Exact alpha (luma 0..255) of --camera, for --quality."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> int:
     """Measure a skill on the simulated board, with a null display.
 

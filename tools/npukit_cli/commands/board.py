@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from npukit_cli.commands import _board_options as options
+from npukit_cli.commands._options import Json
 
 app = typer.Typer(help="Watch and steer the skills on a board; simulate a board.")
 
@@ -23,7 +24,7 @@ def _asks(op: str, show: str, about: str) -> None:
         host_key: options.HostKey = None,
         root: options.Root = options.ROOT,
         python: options.Python = options.PYTHON,
-        json: options.Json = False,
+        json: Json = False,
     ) -> int:
         from npukit_cli.deploy import board
 
@@ -58,7 +59,7 @@ def rollback(
     host_key: options.HostKey = None,
     root: options.Root = options.ROOT,
     python: options.Python = options.PYTHON,
-    json: options.Json = False,
+    json: Json = False,
 ) -> int:
     """Run the release before this one, and see it process frames.
 
@@ -89,7 +90,7 @@ def remove(
     host_key: options.HostKey = None,
     root: options.Root = options.ROOT,
     python: options.Python = options.PYTHON,
-    json: options.Json = False,
+    json: Json = False,
 ) -> int:
     """Take a skill off the board; its workspace stays.
 
@@ -115,7 +116,7 @@ def logs(
     host_key: options.HostKey = None,
     root: options.Root = options.ROOT,
     python: options.Python = options.PYTHON,
-    json: options.Json = False,
+    json: Json = False,
 ) -> int:
     """The log of a skill.
 
@@ -136,7 +137,7 @@ def simulate(
     memory: Annotated[
         int | None, typer.Option(min=1, metavar="MB", help="That it says it has.")
     ] = None,
-    json: options.Json = False,
+    json: Json = False,
 ) -> int:
     """A board without hardware: a real SSH server on loopback, the simulator as its NPU.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from npukit_cli.commands._options import Json
 from npukit_cli.skills import complete_skill
 
 
@@ -41,7 +42,7 @@ def bundle(
             help="Make an archive for the vendor's console instead: .zip, or .tar.gz by --out.",
         ),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> int:
     """Pack a skill, its models for the board and the runtime into one file.
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from npukit_cli.commands._options import Json
+
 
 def compare(
     one: Annotated[
@@ -66,7 +68,7 @@ def compare(
         str | None,
         typer.Option(metavar="FILE.html", help="Write a page with the error of every layer."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> int:
     """Compare two models, per output and per layer; exit code 1 when they are too far apart.
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from npukit_cli.commands._options import Json
 
 
 def doctor(
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> int:
     """Check this machine: packages, encoders, skills, the simulator, vendor tools.
 

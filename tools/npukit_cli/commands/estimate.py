@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from npukit_cli.commands._network_options import NetworkFile, Precision, Shapes
+from npukit_cli.commands._options import Json
 
 
 def _complete_board(incomplete: str) -> list[str]:
@@ -41,7 +42,7 @@ def estimate(
         bool,
         typer.Option("--published", help="Show the estimate's error against published times."),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> int:
     """Estimate latency and memory of a network on a board, layer by layer.
 

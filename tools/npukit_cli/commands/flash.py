@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from npukit_cli.commands import _board_options as options
+from npukit_cli.commands._options import Json
 from npukit_cli.skills import complete_skill
 
 
@@ -59,7 +60,7 @@ def flash(
     host_key: options.HostKey = None,
     root: options.Root = options.ROOT,
     python: options.Python = options.PYTHON,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> int:
     """Install a skill on a board, and see it process frames; else the old one runs on.
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from npukit_cli.commands._options import Json
+
 
 def inspect(
     file: Annotated[
@@ -15,7 +17,7 @@ def inspect(
             "configuration, a bundle (.skill), or a skill's folder. Known by its content."
         ),
     ],
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> int:
     """Show inputs, preprocessing, operators and memory of a model file. Nothing is executed.
 

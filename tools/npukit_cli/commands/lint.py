@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from npukit_cli.commands._network_options import NetworkFile, Precision, Shapes
+from npukit_cli.commands._options import Json
 
 
 def _complete_target(incomplete: str) -> list[str]:
@@ -55,7 +56,7 @@ def lint(
     everything: Annotated[
         bool, typer.Option("--all", help="Show advice that saves less than 1 % too.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> int:
     """Check a network for a chip; exit code 1 when its compiler would refuse an operator.
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from npukit_cli.commands._options import Json
+
 
 def new(
     name: Annotated[str, typer.Argument(help="Of the skill: a Python identifier.")],
@@ -16,7 +18,7 @@ def new(
     folder: Annotated[
         str | None, typer.Option("--in", metavar="FOLDER", help="Where to put it. Default: here.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> int:
     """Start a skill that runs, converts and passes its own tests at once.
 

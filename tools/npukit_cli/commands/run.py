@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from npukit.errors import ConfigError
+from npukit_cli.commands._options import Json
 from npukit_cli.skills import complete_skill
 
 
@@ -68,7 +69,7 @@ def run(
         str | None,
         typer.Option(metavar="TEXT", help="For a script: what the console expects in init()."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> int:
     """Run a skill, or an unmodified HiLens script, on the simulated board.
 

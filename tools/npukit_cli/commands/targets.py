@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from npukit_cli.commands._options import Json
+
 
 def _complete(incomplete: str) -> list[str]:
     from npukit import profiles
@@ -20,7 +22,7 @@ def targets(
         str | None,
         typer.Argument(help="A target or board, for all its figures.", autocompletion=_complete),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json: Json = False,
 ) -> int:
     """List targets (chips) and boards, or show one with the source of each figure.
 

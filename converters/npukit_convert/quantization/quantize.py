@@ -26,7 +26,7 @@ from npukit_convert.quantization.plans.plan import PrecisionPlan, make_plan, rea
 from npukit_convert.quantization.plans.qdq import quantise
 from npukit_convert.quantization.plans.ranges import Ranges, ranges
 from npukit_convert.quantization.plans.sensitivity import sensitivity
-from npukit_convert.quantization.results import Finding, QuantizationResult
+from npukit_convert.quantization.results import QuantizationResult
 from npukit_convert.quantization.settings import (
     MIXED,
     CalibrationConfig,
@@ -224,12 +224,12 @@ class _Run:
             return self._realise(ranges(self._network, other.feeds, plan.settings()), plan)
 
         feeds = calibration.feeds
-        findings = find(calibration, evaluation, self._network, again)
+        findings = find(calibration, evaluation, self._network, again, taken.constants())
         return QuantizationResult(
             preset=self._task.preset,
             calibration=calibration.summary,
             evaluation=evaluation.text,
-            findings=(*self._payoff.findings(), *findings, *_constant(taken, judged)),
+            findings=(*self._payoff.findings(), *findings),
             outputs=judged.outputs,
             task=judged.task,
             floors=judged.floors,
@@ -249,17 +249,3 @@ class _Run:
             board_ms={one.board: (one.total_ms, one.plan_ms(plan)) for one in self._boards},
             evaluations=found.evaluations,
         )
-
-
-def _constant(taken: Ranges, judged: Judgement) -> list[Finding]:
-    """Outputs that never change: no floor says anything about them."""
-    return [
-        Finding(
-            "constant-output",
-            f"output {name!r} is {taken.constants()[name]:g} everywhere, in every calibration "
-            "frame: nothing can be said of its accuracy",
-            "look at the frames, and at the network",
-        )
-        for name in judged.outputs
-        if name in taken.constants()
-    ]

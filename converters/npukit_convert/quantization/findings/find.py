@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -35,6 +36,7 @@ def find(
     evaluation: Evaluation,
     network: bytes,
     quantise: Quantise | None = None,
+    constants: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[Finding, ...]:
     """Look at the calibration data beside the evaluation frames.
 
@@ -44,6 +46,7 @@ def find(
         network: float32 ONNX.
         quantise: makes the int8 network of a calibration set, to say what a suspected colour
             order costs; not called without a suspicion.
+        constants: tensors that were one number everywhere in all calibration frames.
 
     Returns:
         What a user should know, the gravest first.
@@ -51,7 +54,7 @@ def find(
     Raises:
         ExecutionError: the engine fails.
     """
-    return tuple(_all(calibration, evaluation, network, quantise))
+    return tuple(_all(calibration, evaluation, network, quantise, constants))
 
 
 def _all(
@@ -59,6 +62,7 @@ def _all(
     evaluation: Evaluation,
     network: bytes,
     quantise: Quantise | None,
+    constants: Mapping[str, float],
 ) -> Iterator[Finding]:
     probe = Probe(network)
     seen = [calibration.feeds[at] for at in spread(len(calibration.feeds), _LOOKED_AT)]
@@ -80,7 +84,7 @@ def _all(
         yield from shapes(calibration, evaluation)
     yield from _declared(network, evaluation)
     yield from _judged_on(calibration, evaluation)
-    yield from _constant(expected)
+    yield from _constant(expected, constants)
 
 
 def _color(
@@ -236,12 +240,23 @@ def _judged_on(calibration: CalibrationSet, evaluation: Evaluation) -> Iterator[
         )
 
 
-def _constant(expected: Sequence[Response]) -> Iterator[Finding]:
+def _constant(expected: Sequence[Response], constants: Mapping[str, float]) -> Iterator[Finding]:
+    """Outputs that never change: no floor says anything about them."""
     for name, (low, high) in _joined(expected).items():
-        if name.startswith(Probe.OUTPUT) and low == high:
+        if not name.startswith(Probe.OUTPUT):
+            continue
+        number = constants.get(name.removeprefix(Probe.OUTPUT))
+        if low == high:
             yield Finding(
                 "constant-output",
                 f"{name} is {low:g} everywhere on all {len(expected)} evaluation frames that were "
                 "looked at: nothing can be measured on it",
                 "leave it out of `outputs`, or judge on frames that change it",
+            )
+        elif number is not None:
+            yield Finding(
+                "constant-output",
+                f"{name} is {number:g} everywhere, in every calibration frame: nothing can be said "
+                "of its accuracy",
+                "look at the frames, and at the network",
             )

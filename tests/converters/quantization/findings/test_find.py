@@ -177,6 +177,16 @@ def test_an_output_that_is_constant(clip: Path, tmp_path: Path) -> None:
     findings = find(calibration, judged(calibration, clip, network), network)
     (finding,) = (one for one in findings if one.code == "constant-output")
     assert "0.25 everywhere" in finding.text
+    once = find(calibration, judged(calibration, clip, network), network, constants={"alpha": 0.25})
+    assert [one for one in once if one.code == "constant-output"] == [finding], "said once"
+
+
+def test_an_output_that_calibration_does_not_change(clip: Path, tmp_path: Path) -> None:
+    calibration = calibrated(write_folder(tmp_path / "good", scenes(40)))
+    network = NETWORK
+    findings = find(calibration, judged(calibration, clip), network, constants={"alpha": 0.0})
+    (finding,) = (one for one in findings if one.code == "constant-output")
+    assert "in every calibration frame" in finding.text
 
 
 @pytest.mark.parametrize("wrong", [False, True])
